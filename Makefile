@@ -1,0 +1,55 @@
+# Every target does its own set-up; a second run takes seconds when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint format bench peers lock clean
+
+help:  ## Show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "watchfleet needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(READY)  ## Run the whole fleet here (ARGS="--demo --port 8080" and so on); Ctrl-C stops it
+	$(BIN)/watchfleet up $(ARGS)
+
+down: $(READY)  ## Stop a fleet that runs detached
+	$(BIN)/watchfleet down
+
+test: $(READY)  ## Run the tests (ARGS="-k beat" and so on)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## Format check, lint, types, import order
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## Run every benchmark; each ends in one line of JSON
+	@set -e; for file in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py); done
+
+peers:  ## Install the servers that only some tests need (root, apt)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  rabbitmq-server redis-server prometheus prometheus-alertmanager \
+	  prometheus-blackbox-exporter prometheus-node-exporter haproxy ripgrep
+
+lock: $(READY)  ## Resolve requirements.lock anew (LOCK_ARGS=--upgrade for newer releases)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-header --all-extras $(LOCK_ARGS) \
+	  pyproject.toml --output-file requirements.lock
+	@! grep -nE '://' requirements.lock
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,56 @@
+"""The beat schedule as data: which task runs how often, and how long its message stays fresh."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One periodic task.
+
+    Attributes:
+        task: The task's name, also the entry's name and the key of its override in `schedules:`.
+        period: Time between two runs.
+        why: What goes wrong when it does not run.
+    """
+
+    task: str
+    period: timedelta
+    why: str
+
+
+ENTRIES: Final = (
+    Entry("watchfleet.probes.dispatch", timedelta(seconds=1), "nothing is probed"),
+    Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
+    Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
+    Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
+    Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
+)
+
+
+def beat_schedule(periods: Mapping[str, timedelta]) -> dict[str, dict[str, Any]]:
+    """The entries in Celery's form.
+
+    Every message expires with its period, so that a stopped worker's backlog never floods it.
+
+    Args:
+        periods: Other periods, by task name.
+
+    Raises:
+        ValueError: A period is given for a task that is not scheduled, or is not positive.
+    """
+    unknown = set(periods).difference(entry.task for entry in ENTRIES)
+    if unknown:
+        raise ValueError(
+            f"schedules: no periodic task is named {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(entry.task for entry in ENTRIES)}"
+        )
+    return {entry.task: _celery_form(entry, periods.get(entry.task, entry.period)) for entry in ENTRIES}
+
+
+def _celery_form(entry: Entry, period: timedelta) -> dict[str, Any]:
+    if period <= timedelta(0):
+        raise ValueError(f"schedules: {entry.task} has the period {period}; it must be positive")
+    return {"task": entry.task, "schedule": period, "options": {"expires": period.total_seconds()}}

@@ -1,0 +1,1 @@
+"""PostgreSQL and the shared cache: engine, tables, locks."""

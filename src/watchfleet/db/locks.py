@@ -1,0 +1,25 @@
+"""Advisory locks: who may do a thing that only one may do at a time."""
+
+from enum import IntEnum
+
+from sqlalchemy import Connection, func, select
+
+
+class Lock(IntEnum):
+    """The first key of every advisory lock that we take; the second is the shard, or 0."""
+
+    BEAT = 815_001
+    ROLLUP = 815_002
+    RULES = 815_003
+    PARTITIONS = 815_004
+    MIGRATE = 815_005
+
+
+def try_lock(connection: Connection, lock: Lock, shard: int = 0) -> bool:
+    """Take a lock until the transaction ends, or return False at once."""
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(int(lock), shard))))
+
+
+def wait_lock(connection: Connection, lock: Lock, shard: int = 0) -> None:
+    """Take a lock until the transaction ends, waiting for it as long as the statement timeout allows."""
+    connection.execute(select(func.pg_advisory_xact_lock(int(lock), shard)))

@@ -1,0 +1,1 @@
+"""The time-series store: samples in, exact rollups out."""

@@ -1,0 +1,1 @@
+"""Probes of dependencies: one file a kind, one function a probe."""

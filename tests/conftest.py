@@ -1,0 +1,3 @@
+"""Fixtures that every kind of test uses: real servers on free ports, gone when the tests end."""
+
+pytest_plugins = ["support.servers"]
