@@ -1,3 +1,29 @@
-"""Monitoring on the Celery, Redis and Postgres that you already run."""
+"""Monitoring on the Celery, Redis and Postgres that you already run.
+
+import watchfleet
+from watchfleet.signals import account_scraped
+
+watchfleet.instrument(app)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from watchfleet import signals as signals
+    from watchfleet.instrument.entry import instrument as instrument
 
 __version__ = "0.1.0.dev0"
+
+_PUBLIC = {"instrument", "signals"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public parts when they are first asked for: the fleet's own processes need neither."""
+    if name in _PUBLIC:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_PUBLIC.union(globals()))

@@ -1,8 +1,10 @@
 """The nouns that every part of the fleet speaks of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 
@@ -37,6 +39,26 @@ class Sample(NamedTuple):
     value: float
 
 
+class Event(NamedTuple):
+    """One thing that a scraper reported about one account.
+
+    Attributes:
+        signal: The signal's name, such as `account_scraped`; `watchfleet.signals` lists them.
+        ts: Unix time in seconds.
+        platform: Where the account lives, such as `instagram`.
+        account: The account's name or id there.
+        group: The customer, campaign or list that the account belongs to, if any.
+        fields: What else the signal carries: text, finite numbers and nothing else.
+    """
+
+    signal: str
+    ts: float
+    platform: str
+    account: str
+    group: str | None
+    fields: dict[str, str | float]
+
+
 class Status(StrEnum):
     """The health of a target."""
 
@@ -55,6 +77,20 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Measurement(NamedTuple):
+    """A number that a probe found beside its verdict.
+
+    Attributes:
+        name: The metric's name, such as `celery_queue_length`.
+        value: The level found, in the unit that the name ends with.
+        labels: What tells it from others of its name, such as `{"queue": "watchfleet.probes"}`.
+    """
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """What one check of one target found.
@@ -66,7 +102,7 @@ class ProbeResult:
         duration: Seconds from the first byte sent to the verdict.
         checked_at: When the check began.
         detail: One line for people; holds no secret.
-        values: Further measurements by metric name, such as `{"queue_depth": 3.0}`.
+        values: Further measurements.
     """
 
     target: str
@@ -75,7 +111,7 @@ class ProbeResult:
     duration: float
     checked_at: datetime
     detail: str = ""
-    values: dict[str, float] = field(default_factory=dict)
+    values: tuple[Measurement, ...] = ()
 
     @property
     def ok(self) -> bool:

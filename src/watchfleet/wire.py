@@ -6,11 +6,11 @@ nothing beyond the standard library in the application that sends them.
 
 import sys
 from array import array
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
-from watchfleet.model import Kind, Sample
+from watchfleet.model import Event, Kind, Sample
 
 VERSION: Final = 1
 
@@ -24,6 +24,8 @@ class Batch(TypedDict):
         index: Base64 of uint32: each sample's position in `series`.
         ts: Base64 of int64: Unix microseconds.
         value: Base64 of float64.
+        events: One `[signal, ts, platform, account, group, fields]` for each event about an account;
+            absent where there is none.
     """
 
     v: int
@@ -31,10 +33,11 @@ class Batch(TypedDict):
     index: str
     ts: str
     value: str
+    events: NotRequired[list[list[Any]]]
 
 
-def pack(samples: Iterable[Sample]) -> Batch:
-    """Pack samples, in their order."""
+def pack(samples: Iterable[Sample], events: Iterable[Event] = ()) -> Batch:
+    """Pack samples and events, each in their order."""
     positions: dict[tuple[str, Kind, tuple[tuple[str, str], ...]], int] = {}
     series: list[list[Any]] = []
     index, stamps, values = array("I"), array("q"), array("d")
@@ -46,28 +49,11 @@ def pack(samples: Iterable[Sample]) -> Batch:
         index.append(position)
         stamps.append(round(ts * 1e6))
         values.append(value)
-    return Batch(v=VERSION, series=series, index=_encode(index), ts=_encode(stamps), value=_encode(values))
-
-
-def unpack(batch: Batch) -> list[Sample]:
-    """The samples of a batch, in their order.
-
-    Raises:
-        ValueError: The batch is not of this form.
-    """
-    index, stamps, values = (
-        _decode("I", batch["index"]),
-        _decode("q", batch["ts"]),
-        _decode("d", batch["value"]),
-    )
-    if not len(index) == len(stamps) == len(values):
-        raise ValueError("the columns of the batch differ in length")
-    series = [(str(name), dict(labels), Kind(kind)) for name, labels, kind in batch["series"]]
-    samples = []
-    for position, ts, value in zip(index, stamps, values, strict=True):
-        name, labels, kind = series[position]
-        samples.append(Sample(name, labels, kind, ts / 1e6, value))
-    return samples
+    batch = Batch(v=VERSION, series=series, index=_encode(index), ts=_encode(stamps), value=_encode(values))
+    rows = [list(event) for event in events]
+    if rows:
+        batch["events"] = rows
+    return batch
 
 
 def _encode(column: "array[Any]") -> str:
@@ -75,11 +61,3 @@ def _encode(column: "array[Any]") -> str:
         column = array(column.typecode, column)
         column.byteswap()
     return b64encode(column).decode("ascii")
-
-
-def _decode(typecode: str, text: str) -> "array[Any]":
-    column = array(typecode)
-    column.frombytes(b64decode(text, validate=True))
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column

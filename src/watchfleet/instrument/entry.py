@@ -1,0 +1,163 @@
+"""The one call by which an application joins the fleet."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from watchfleet.errors import ConfigError
+from watchfleet.instrument import business, celery
+from watchfleet.instrument.client import Client
+from watchfleet.instrument.faults import faults
+from watchfleet.instrument.lifetime import lifetime
+from watchfleet.instrument.shipping import Broker
+
+DISABLED: Final = "WATCHFLEET_DISABLED"
+_BROKER_VARIABLES: Final = ("WATCHFLEET_BROKER_URL", "BROKER_URL")
+
+
+def instrument(
+    app: Any = None,
+    *,
+    service: str | None = None,
+    broker_url: str | None = None,
+    engine: Any = None,
+    buffer_size: int = 20_000,
+    flush_interval: float = 1.0,
+    timeout: float = 5.0,
+) -> Client:
+    """Have this application report to the fleet. Call it where the application is made, as often as you like.
+
+    Tasks are measured by Celery's signals, requests by Flask's, statements by SQLAlchemy's events, and what
+    is sent through `watchfleet.signals` is recorded. Nothing is opened and no thread started before the first
+    record. It never raises: what goes wrong is counted, and logged once by `watchfleet.instrument`.
+
+    `WATCHFLEET_DISABLED=1` makes it do nothing, for a test suite.
+
+    Args:
+        app: A Flask or a Celery application, or an SQLAlchemy engine. Without one, tasks and signals alone.
+        service: The application's name, a label of whatever it reports; by default `OTEL_SERVICE_NAME`, then
+            the name of `app`, then that of the program. The first call decides.
+        broker_url: The fleet's broker; by default `WATCHFLEET_BROKER_URL`, then `BROKER_URL` (or the file
+            that either with `_FILE` appended names), then the broker of a Celery `app`.
+        engine: An SQLAlchemy engine whose statements are measured.
+        buffer_size: How many rows are kept while the broker does not answer; beyond it the oldest are
+            dropped, which `watchfleet_client_dropped_total` tells. The first call decides.
+        flush_interval: Seconds after which a record is shipped at the latest. The first call decides.
+        timeout: Seconds that the broker gets for each step. The first call decides.
+
+    Returns:
+        The client, whose `flush()` waits until everything recorded is with the broker.
+    """
+    client = lifetime.start(
+        service or _service_name(app),
+        brokers.find,
+        capacity=buffer_size,
+        flush_interval=flush_interval,
+        timeout=timeout,
+    )
+    if os.environ.get(DISABLED, "").lower() in {"1", "true", "yes", "on"}:
+        return client
+    try:
+        _connect(app, engine, broker_url)
+        client.turn_on()
+    except Exception as error:  # noqa: BLE001 - the host must not suffer from any fault of ours
+        faults.note("instrument", type(error).__name__, error)
+    return client
+
+
+def _connect(app: Any, engine: Any, broker_url: str | None) -> None:
+    if broker_url:
+        brokers.explicit = broker_url
+    business.install()
+    celery.install()
+    for host in (app, engine):
+        if host is not None:
+            _connect_host(host)
+
+
+def _connect_host(host: Any) -> None:
+    if _is(host, "celery", "Celery"):
+        brokers.celery_app = host
+    elif _is(host, "flask", "Flask"):
+        import_module("watchfleet.instrument.flask").install(host)
+    elif _is(host, "sqlalchemy", "Engine"):
+        import_module("watchfleet.instrument.sqlalchemy").install(host)
+    elif _is(host, "sqlalchemy.ext.asyncio", "AsyncEngine"):
+        import_module("watchfleet.instrument.sqlalchemy").install(host.sync_engine)
+    else:
+        raise TypeError(f"{type(host).__name__} is no Flask or Celery application and no SQLAlchemy engine")
+
+
+def _is(host: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of a class whose module, if it is not imported, it cannot be of."""
+    return module in sys.modules and isinstance(host, getattr(sys.modules[module], name))
+
+
+def _service_name(app: Any) -> str:
+    own = None
+    if _is(app, "celery", "Celery"):
+        own = app.main
+    elif _is(app, "flask", "Flask"):
+        own = app.name
+    return os.environ.get("OTEL_SERVICE_NAME") or own or Path(sys.argv[0]).stem or "python"
+
+
+class Brokers:
+    """Every place that may tell where the fleet's broker is.
+
+    Asked when the first batch is to be shipped: a Celery application's configuration is complete by then,
+    and reading it any earlier would complete it too soon.
+    """
+
+    def __init__(self) -> None:
+        self.explicit: str | None = None
+        self.celery_app: Any = None
+
+    def find(self) -> Broker:
+        """The fleet's broker.
+
+        Raises:
+            ConfigError: Nothing tells, or the fleet cannot run on what is told.
+        """
+        broker = self._told()
+        if broker is None:
+            raise ConfigError("no broker of a fleet is known", mend="set WATCHFLEET_BROKER_URL")
+        if not broker.usable:
+            raise ConfigError(
+                f"a fleet does not run on a broker of the kind {broker.url.partition('://')[0]}",
+                mend="set WATCHFLEET_BROKER_URL to its Redis or RabbitMQ",
+            )
+        return broker
+
+    def _told(self) -> Broker | None:
+        url = self.explicit or next(filter(None, map(from_environment, _BROKER_VARIABLES)), None)
+        if url:
+            return Broker(url)
+        return None if self.celery_app is None else _of_celery(self.celery_app)
+
+
+def _of_celery(app: Any) -> Broker | None:
+    url = app.conf.broker_write_url or app.conf.broker_url
+    joined = url if isinstance(url, str) else ";".join(url or ())
+    return Broker(joined, app.conf.broker_use_ssl or None) if joined else None
+
+
+def from_environment(name: str) -> str | None:
+    """A variable's value, or the content of the file that `NAME_FILE` names.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    if os.environ.get(name) or not path:
+        return os.environ.get(name)
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{name}_FILE={path}: {error.strerror}", mend="make the file readable") from error
+
+
+brokers = Brokers()
+"""Where this process looks for the fleet's broker."""

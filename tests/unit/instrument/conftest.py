@@ -1,0 +1,25 @@
+"""A client of the test's own whose rows stay in its buffer."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from watchfleet.errors import ConfigError
+from watchfleet.instrument.client import Client
+from watchfleet.instrument.faults import faults
+from watchfleet.instrument.lifetime import lifetime
+from watchfleet.instrument.shipping import Broker
+
+
+def _no_broker() -> Broker:
+    raise ConfigError("these rows are read by the test")
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """This process's client for the time of the test; ships nothing before its end."""
+    own = Client("app", _no_broker, flush_interval=3600)
+    monkeypatch.setattr(lifetime, "client", own)
+    faults.take()
+    yield own
+    assert own.close(5)
