@@ -1,0 +1,251 @@
+"""Email: text and HTML by SMTP, with STARTTLS unless another security is chosen.
+
+Every notification has a Message-ID that follows from its delivery, so that a mail that comes twice can be
+told; a resolved one answers its firing one, so that mail programs show both as a thread.
+"""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from html import escape
+from threading import Timer
+from time import monotonic
+from typing import Final, Self
+
+from watchfleet import __version__
+from watchfleet.clock import utcnow
+from watchfleet.errors import ConfigError, DeliveryError
+from watchfleet.model import Message, Receipt
+from watchfleet.notify.identity import delivery_id
+from watchfleet.notify.text import clean, facts, one_line, title
+from watchfleet.settings import Settings
+
+TIMEOUT: Final = 10.0
+"""Seconds to connect, and again to be greeted."""
+CONVERSATION: Final = 5.0
+"""Seconds for the rest, at least."""
+DEADLINE: Final = 15.0
+_TEXT_CAP: Final = 16_000
+_POLICY: Final = SMTP.clone(cte_type="7bit")
+_TAKEN: Final = {250, 251}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The mail server.
+
+    Attributes:
+        host: Its name.
+        port: Its port.
+        security: `starttls`, `tls` or `none`.
+        username: The name to log in with, if any.
+        password: The password to log in with.
+    """
+
+    host: str
+    port: int
+    security: str
+    username: str | None = None
+    password: str = ""
+
+
+class EmailChannel:
+    """Sends each notification as one mail to all recipients.
+
+    Args:
+        server: The mail server.
+        sender: The address that mails come from.
+        recipients: Those that they go to.
+    """
+
+    needs: str = "ALERT_EMAIL_ENABLED, SMTP_HOST and ALERT_EMAIL_TO"
+
+    def __init__(self, server: Server, sender: str, recipients: tuple[str, ...]) -> None:
+        self._server, self._sender = server, _checked(sender, "alert_email_from")
+        self._recipients = tuple(_checked(recipient, "alert_email_to") for recipient in recipients)
+
+    @classmethod
+    def configured(cls, settings: Settings) -> bool:
+        """Whether it is switched on and there are a server and a recipient."""
+        return bool(settings.alert_email_enabled and settings.smtp_host and settings.alert_email_to)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The channel for the `smtp_*` and `alert_email_*` settings."""
+        password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
+        server = Server(
+            settings.smtp_host or "",
+            settings.smtp_port,
+            settings.smtp_security,
+            settings.smtp_username,
+            password,
+        )
+        return cls(server, settings.alert_email_from, tuple(settings.alert_email_to))
+
+    def send(self, message: Message) -> Receipt:
+        """Send it; taken when the server has taken it for at least one recipient.
+
+        The receipt names the recipients that were accepted and those that were refused, with the answer.
+        """
+        mail = compose(message, self._sender, self._recipients)
+        try:
+            with session(self._server) as smtp:
+                return _submit(smtp, mail, self._sender, self._recipients)
+        except (smtplib.SMTPException, OSError) as error:
+            raise failure(error) from error
+
+
+@contextmanager
+def session(server: Server) -> Iterator[smtplib.SMTP]:
+    """A connection that is secured and logged in, cut off when it takes too long.
+
+    Raises:
+        smtplib.SMTPException: The server does not agree.
+        OSError: It cannot be reached, or its certificate is not trusted.
+    """
+    started, context = monotonic(), ssl.create_default_context()
+    name = socket.gethostname()
+    if server.security == "tls":
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+            server.host, server.port, local_hostname=name, timeout=TIMEOUT, context=context
+        )
+    else:
+        smtp = smtplib.SMTP(server.host, server.port, local_hostname=name, timeout=TIMEOUT)
+    cutter = Timer(max(CONVERSATION, DEADLINE - (monotonic() - started)), _cut, (smtp,))
+    cutter.start()
+    try:
+        if server.security == "starttls":
+            smtp.starttls(context=context)
+        if server.username:
+            smtp.login(server.username, server.password)
+        yield smtp
+    finally:
+        with suppress(smtplib.SMTPException, OSError):
+            smtp.putcmd("QUIT")
+        cutter.cancel()
+        smtp.close()
+
+
+def compose(message: Message, sender: Address, recipients: tuple[Address, ...]) -> EmailMessage:
+    """The mail."""
+    mail = EmailMessage(policy=_POLICY)
+    mail["Subject"] = title(message)
+    mail["From"], mail["To"] = sender, recipients
+    mail["Date"] = format_datetime(utcnow())
+    mail["Message-ID"] = _message_id(message.delivery_id, sender)
+    if message.status == "resolved":
+        firing = delivery_id(message.fingerprint, "firing", message.starts_at, "email")
+        mail["In-Reply-To"] = mail["References"] = _message_id(firing, sender)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Mailer"] = f"watchfleet {__version__}"
+    mail.set_content(_text(message))
+    mail.add_alternative(_html(message), subtype="html")
+    return mail
+
+
+def failure(error: smtplib.SMTPException | OSError) -> DeliveryError:
+    """What an error of the conversation means: a 5xx answer is final, all else may pass."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = {name: _answer(*answer) for name, answer in error.recipients.items()}
+        codes = [code for code, _ in error.recipients.values()]
+        permanent = all(500 <= code < 600 for code in codes)
+        return DeliveryError(f"smtp_{min(codes)}", permanent=permanent, detail=str(answers))
+    if isinstance(error, smtplib.SMTPResponseException):
+        code, reply = error.smtp_code, error.smtp_error
+        permanent = 500 <= code < 600
+        return DeliveryError(f"smtp_{code}", permanent=permanent, detail=_answer(code, reply))
+    return DeliveryError(_reason(error), permanent=False, detail=f"{type(error).__name__}: {error}")
+
+
+def _reason(error: OSError) -> str:
+    names = (
+        (ssl.SSLCertVerificationError, "tls_not_trusted"),
+        (ssl.SSLError, "tls_failed"),
+        (socket.gaierror, "name_not_resolved"),
+        (smtplib.SMTPNotSupportedError, "smtp_not_supported"),
+        (TimeoutError, "timeout"),
+        (smtplib.SMTPServerDisconnected, "timeout" if "timed out" in str(error) else "no_answer"),
+    )
+    return next((name for kind, name in names if isinstance(error, kind)), "connection_failed")
+
+
+def _submit(
+    smtp: smtplib.SMTP, mail: EmailMessage, sender: Address, recipients: tuple[Address, ...]
+) -> Receipt:
+    smtp.ehlo_or_helo_if_needed()
+    code, reply = smtp.mail(sender.addr_spec)
+    if code != 250:
+        raise smtplib.SMTPSenderRefused(code, reply, sender.addr_spec)
+    answers = {recipient.addr_spec: smtp.rcpt(recipient.addr_spec) for recipient in recipients}
+    refused = {name: answer for name, answer in answers.items() if answer[0] not in _TAKEN}
+    if len(refused) == len(answers):
+        raise smtplib.SMTPRecipientsRefused(refused)
+    code, reply = smtp.data(mail.as_bytes())
+    if code != 250:
+        raise smtplib.SMTPDataError(code, reply)
+    return Receipt(
+        _answer(code, reply),
+        reference=str(mail["Message-ID"]),
+        extra={
+            "accepted": [name for name in answers if name not in refused],
+            "refused": {name: _answer(*answer) for name, answer in refused.items()},
+        },
+    )
+
+
+def _answer(code: int, reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return f"{code} {one_line(text, 300)}"
+
+
+def _cut(smtp: smtplib.SMTP) -> None:
+    if smtp.sock is not None:
+        with suppress(OSError):
+            # The plain socket's own method: it wakes the thread that waits in TLS, too.
+            socket.socket.shutdown(smtp.sock, socket.SHUT_RDWR)
+
+
+def _checked(address: str, setting: str) -> Address:
+    name, spec = parseaddr(address)
+    try:
+        checked = Address(display_name=name, addr_spec=spec)
+        usable = bool(checked.username and checked.domain and spec.isascii() and address.isprintable())
+    except (HeaderParseError, ValueError, IndexError):
+        usable = False
+    if not usable:
+        raise ConfigError(f"{setting}: {address!r} is not an address", mend="write it like ops@example.com")
+    return checked
+
+
+def _message_id(delivery: str, sender: Address) -> str:
+    return f"<{delivery}@{sender.domain}>"
+
+
+def _text(message: Message) -> str:
+    texts = [clean(text, _TEXT_CAP) for text in _texts(message)]
+    lines = [f"{name}: {one_line(value, 500)}" for name, value in facts(message)]
+    return "\n\n".join([title(message), *texts, "\n".join(lines)]) + "\n"
+
+
+def _html(message: Message) -> str:
+    colour = "#b00020" if message.status == "firing" else "#1b7f3b"
+    texts = "".join(f"<p>{escape(clean(text, _TEXT_CAP))}</p>" for text in _texts(message))
+    rows = "".join(
+        f"<tr><th align='left'>{escape(one_line(name, 100))}</th><td>{escape(one_line(value, 500))}</td></tr>"
+        for name, value in facts(message)
+    )
+    heading = f"<h2 style='color:{colour}'>{escape(title(message))}</h2>"
+    return f"<!doctype html><html><body>{heading}{texts}<table>{rows}</table></body></html>\n"
+
+
+def _texts(message: Message) -> list[str]:
+    annotations = (message.annotations.get(name, "") for name in ("summary", "description"))
+    return [text for text in annotations if text.strip()]

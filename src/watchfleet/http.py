@@ -1,0 +1,235 @@
+"""The one outbound HTTP helper for notifications: one POST, one total deadline, one status policy.
+
+libcurl resolves the name once and asks us for a socket for each address that it tries; the address guard
+stands there, so what was checked is what is connected to, and Host and SNI keep the name. Redirects and
+proxy variables are not followed.
+"""
+
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pycurl
+
+from watchfleet import __version__
+from watchfleet.addresses import Guard
+from watchfleet.errors import ConfigError, DeliveryError
+
+TIMEOUT: Final = 10.0
+CONNECT_TIMEOUT: Final = 5.0
+RESPONSE_CAP: Final = 64 * 1024
+HEADERS_CAP: Final = 100
+USER_AGENT: Final = f"watchfleet/{__version__}"
+_INTERIM: Final = re.compile(rb"HTTP/\S+ 1\d\d")
+_TRY_AGAIN: Final = {408, 425, 429}
+_REASONS: Final = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "name_not_resolved",
+    pycurl.E_COULDNT_CONNECT: "connection_failed",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_GOT_NOTHING: "no_answer",
+    pycurl.E_RECV_ERROR: "no_answer",
+    pycurl.E_SEND_ERROR: "connection_lost",
+    pycurl.E_PARTIAL_FILE: "no_answer",
+    pycurl.E_SSL_CONNECT_ERROR: "tls_failed",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls_not_trusted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the receiver answered.
+
+    Attributes:
+        status: The HTTP status.
+        reason: The words after it.
+        headers: Header fields by lower-case name; of a repeated one, the last.
+        body: The body, cut at `RESPONSE_CAP`.
+    """
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 are replaced."""
+        return self.body.decode("utf-8", "replace")
+
+
+def check_url(url: str, setting: str) -> str:
+    """`url` if it can be posted to.
+
+    Raises:
+        ConfigError: It is not an http(s) address with a host; names `setting` and keeps the value, which
+            may be a secret, to itself.
+    """
+    try:
+        parts = urlsplit(url)
+        written = url.isascii() and url.isprintable() and " " not in url
+        usable = written and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{setting} is not an address", mend="write it like https://host/path")
+    return url
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, guard: Guard, timeout: float | None = None
+) -> Response:
+    """POST `body` and return the receiver's answer if it is a 2xx.
+
+    Args:
+        url: An http or https address.
+        body: The request's body.
+        headers: Its header fields; `User-Agent` is ours.
+        guard: Says which addresses may be connected to.
+        timeout: Seconds for everything together, from the name's look-up to the answer's last byte; by
+            default `TIMEOUT`.
+
+    Raises:
+        DeliveryError: There was no answer, or it is not a 2xx. Permanent when another try is pointless:
+            a 3xx, or a 4xx other than 408, 425 and 429, or an address that the guard refuses.
+    """
+    exchange = _Exchange(guard)
+    try:
+        response = exchange.perform(url, body, headers, timeout or TIMEOUT)
+    except pycurl.error as error:
+        raise exchange.failure(error) from None
+    if not 200 <= response.status < 300:
+        raise refused(response, datetime.now(UTC))
+    return response
+
+
+def refused(response: Response, now: datetime) -> DeliveryError:
+    """The error for an answer that is not a 2xx."""
+    status = response.status
+    return DeliveryError(
+        f"http_{status}",
+        permanent=status < 500 and status not in _TRY_AGAIN,
+        retry_after=retry_after(response.headers.get("retry-after", ""), now),
+        detail=f"{status} {response.reason} {response.text[:500]}".strip(),
+    )
+
+
+def retry_after(value: str, now: datetime) -> float | None:
+    """Seconds from now that a `Retry-After` field asks for, in either of its forms; None if in neither."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request and its answer."""
+
+    guard: Guard
+    refusal: str = ""
+    received: bytearray = field(default_factory=bytearray)
+    lines: list[bytes] = field(default_factory=list)
+    answered: bool = False
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    def perform(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
+        curl = pycurl.Curl()
+        try:
+            self._prepare(curl, url, body, headers, timeout)
+            try:
+                curl.perform()
+            except pycurl.error:
+                # A body that is too long, too slow or cut off takes nothing back: the receiver has answered.
+                if not self.answered:
+                    raise
+            return self._response(curl.getinfo(pycurl.RESPONSE_CODE))
+        finally:
+            curl.close()
+            # libcurl has worked on a duplicate of each.
+            for opened in self.sockets:
+                opened.close()
+
+    def failure(self, error: pycurl.error) -> DeliveryError:
+        code, text = error.args
+        if self.refusal:
+            return DeliveryError("address_denied", permanent=True, detail=self.refusal)
+        return DeliveryError(_REASONS.get(code, f"curl_{code}"), permanent=False, detail=str(text))
+
+    def _prepare(
+        self, curl: pycurl.Curl, url: str, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> None:
+        options: list[tuple[int, Any]] = [
+            (pycurl.URL, url),
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+            (pycurl.POST, True),
+            (pycurl.POSTFIELDS, body),
+            (pycurl.HTTPHEADER, _header_lines(headers)),
+            (pycurl.USERAGENT, USER_AGENT),
+            (pycurl.FOLLOWLOCATION, False),
+            (pycurl.PROXY, ""),
+            (pycurl.NOSIGNAL, True),
+            (pycurl.TIMEOUT_MS, round(timeout * 1000)),
+            (pycurl.CONNECTTIMEOUT_MS, round(min(timeout, CONNECT_TIMEOUT) * 1000)),
+            (pycurl.OPENSOCKETFUNCTION, self._open_socket),
+            (pycurl.HEADERFUNCTION, self._take_header),
+            (pycurl.WRITEFUNCTION, self._take_body),
+            *_trust(),
+        ]
+        for option, value in options:
+            curl.setopt(option, value)
+
+    def _open_socket(self, _purpose: int, address: tuple[int, int, int, Any]) -> Any:
+        family, kind, protocol, peer = address
+        host = peer[0]
+        reason = self.guard.refusal(host)
+        if reason:
+            self.refusal = f"{host} is refused ({reason}); outgoing_allow can allow it"
+            return pycurl.SOCKET_BAD
+        opened = socket.socket(family, kind, protocol)
+        self.sockets.append(opened)
+        return opened
+
+    def _take_header(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            self.lines.clear()
+        if not line.strip():
+            self.answered = not _INTERIM.match(self.lines[0])
+        elif len(self.lines) < HEADERS_CAP:
+            self.lines.append(line[:2000])
+
+    def _take_body(self, block: bytes) -> int | None:
+        self.received += block[: RESPONSE_CAP - len(self.received)]
+        return None if len(self.received) < RESPONSE_CAP else 0
+
+    def _response(self, status: int) -> Response:
+        texts = [line.decode("latin-1").strip() for line in self.lines]
+        words = texts[0].split(" ", 2) if texts else []
+        fields = (text.partition(":") for text in texts[1:] if ":" in text)
+        headers = {name.strip().lower(): value.strip() for name, _, value in fields}
+        return Response(status, words[2] if len(words) > 2 else "", headers, bytes(self.received))
+
+
+def _header_lines(headers: Mapping[str, str]) -> list[str]:
+    for name, value in headers.items():
+        if not f"{name}{value}".isprintable():
+            raise ValueError(f"the header field {name!r} holds control characters")
+    # Without the last one libcurl would wait a second for "100 Continue" before a large body.
+    return [*(f"{name}: {value}" for name, value in headers.items()), "Expect:"]
+
+
+def _trust() -> list[tuple[int, Any]]:
+    """The certificates that Python trusts here, `SSL_CERT_FILE` included; libcurl's wheel has its own."""
+    paths = ssl.get_default_verify_paths()
+    trusted = ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath))
+    return [(option, path) for option, path in trusted if path]

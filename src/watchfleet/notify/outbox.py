@@ -1,0 +1,269 @@
+"""The transactional outbox: what must be told to whom, until it is told.
+
+A row is written in the transaction of the event that it tells of. A worker claims it by a guarded UPDATE
+that sets a token and a lease, sends, and records the outcome, which only the holder of the token may.
+Rows of one order key (an alert on a channel) go out in the order of their ids: a row is not claimed while
+an earlier one is open. Retries wait here. A lost worker's lease ends, a lost wake-up is repeated, both by
+`sweep`. Every row ends as sent, dead, grouped or suppressed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from watchfleet.db.tables import alert_event, outbox
+from watchfleet.errors import DeliveryError
+from watchfleet.model import Message
+from watchfleet.notify.identity import delivery_id, order_key
+from watchfleet.notify.retry import MAX_ATTEMPTS, Outcome
+from watchfleet.notify.text import clean, storable
+from watchfleet.redact import redact
+
+DEADLINE: Final = timedelta(seconds=15)
+"""The longest that a channel may take for one notification."""
+LEASE: Final = timedelta(seconds=30)
+"""How long a claim holds; above the deadline, so that no row is sent twice while its sender lives."""
+REPEAT: Final = timedelta(seconds=3)
+"""How long a due row waits for the wake-up that was sent before another is."""
+LONGEST_REPEAT: Final = timedelta(seconds=60)
+SWEEP_LIMIT: Final = 1000
+LABEL_CAP: Final = 2_000
+ANNOTATION_CAP: Final = 16_000
+ERROR_CAP: Final = 2_000
+OPEN: Final = ("pending", "sending", "retry")
+STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
+_MESSAGE: Final = TypeAdapter(Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that is ours to send until the lease ends.
+
+    Attributes:
+        id: The row.
+        delivery_id: The same for every try.
+        token: Fences the outcome.
+        attempts: How many tries there were, this one included.
+        content: What to send, as it is stored.
+    """
+
+    id: int
+    delivery_id: str
+    token: UUID
+    attempts: int
+    content: Any
+
+    @property
+    def message(self) -> Message:
+        """What to send.
+
+        Raises:
+            DeliveryError: It cannot be read: another version of the fleet wrote it.
+        """
+        try:
+            return _MESSAGE.validate_python(self.content)
+        except ValidationError as error:
+            detail = f"{error.error_count()} fields cannot be read"
+            raise DeliveryError("message_unreadable", permanent=True, detail=detail) from error
+
+
+def enqueue(
+    connection: Connection, event_id: int, message: Message, channels: Sequence[str], now: datetime
+) -> tuple[str, ...]:
+    """Write a row for each channel, in the caller's transaction.
+
+    A delivery that is there already is left as it is, so that the same event may be written again.
+
+    Args:
+        connection: In the transaction that also writes the event.
+        event_id: The event that is told of.
+        message: What is told; each row's delivery id is set here.
+        channels: Who is told.
+        now: The present.
+
+    Returns:
+        The channels to wake once the transaction has committed.
+    """
+    if channels:
+        rows = [_row(event_id, _bounded(message), channel, now) for channel in channels]
+        connection.execute(insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"]), rows)
+    return tuple(channels)
+
+
+def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[str, ...]:
+    """The channels that the alert's firing at that time was written for, in their order."""
+    rows = connection.execute(
+        select(outbox.c.channel)
+        .join(alert_event, alert_event.c.id == outbox.c.event_id)
+        .where(
+            alert_event.c.alert_id == alert_id,
+            alert_event.c.to_state == "firing",
+            alert_event.c.at == fired_at,
+        )
+        .order_by(outbox.c.id)
+    )
+    return tuple(rows.scalars())
+
+
+def claim(connection: Connection, channel: str, now: datetime) -> Claim | None:
+    """Take the channel's longest due row for `LEASE`, or return None when nothing is due.
+
+    The caller commits before it sends.
+    """
+    candidate = (
+        select(outbox.c.id)
+        .where(outbox.c.channel == channel, _waiting(), outbox.c.due_at <= now, _first_of_its_key())
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    token = uuid4()
+    row = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == candidate.scalar_subquery(), _waiting())
+        .values(state="sending", token=token, leased_until=now + LEASE, attempts=outbox.c.attempts + 1)
+        .returning(outbox.c.id, outbox.c.delivery_id, outbox.c.attempts, outbox.c.message)
+    ).one_or_none()
+    return Claim(row.id, row.delivery_id, token, row.attempts, row.message) if row else None
+
+
+def record(connection: Connection, claimed: Claim, outcome: Outcome, now: datetime) -> bool:
+    """Write down what a try came to; False when the row has been claimed by another since.
+
+    The token alone decides: what was sent counts as sent also when the lease has ended meanwhile, unless
+    another worker has taken the row.
+    """
+    finished = outcome.state != "retry"
+    result = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == claimed.id, outbox.c.token == claimed.token)
+        .values(
+            state=outcome.state,
+            reason=outcome.reason,
+            due_at=outcome.due_at or outbox.c.due_at,
+            finished_at=now if finished else None,
+            published_at=outbox.c.published_at if finished else None,
+            leased_until=None,
+            last_error=_printable(outcome.detail),
+            receipt=_receipt(outcome),
+        )
+    )
+    return result.rowcount == 1
+
+
+def sweep(connection: Connection, now: datetime) -> tuple[str, ...]:
+    """Free what lost workers hold, and return the channels that must be woken again.
+
+    A due row's channel is woken when `REPEAT` has passed since the last time, and from then on each time
+    that the wait has doubled, up to `LONGEST_REPEAT`. Two sweepers may run.
+    """
+    _end_leases(connection, now)
+    published, overdue = outbox.c.published_at, outbox.c.published_at - outbox.c.due_at
+    patience = func.least(func.greatest(overdue, REPEAT), LONGEST_REPEAT)
+    forgotten = (
+        select(outbox.c.id)
+        .where(
+            _waiting(),
+            outbox.c.due_at <= now,
+            or_(published.is_(None), published + patience <= now),
+            _first_of_its_key(),
+        )
+        .order_by(outbox.c.id)
+        .limit(SWEEP_LIMIT)
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+    rows = connection.execute(
+        update(outbox).where(outbox.c.id.in_(forgotten)).values(published_at=now).returning(outbox.c.channel)
+    )
+    return tuple(sorted(set(rows.scalars())))
+
+
+def accounting(connection: Connection) -> dict[str, int]:
+    """How many rows were created, and in which state they are.
+
+    Returns:
+        `created`, `open`, and each state of `STATES` by name. Always
+        created = sent + dead + grouped + suppressed + open.
+    """
+    columns = [func.count().filter(outbox.c.state == state).label(state) for state in STATES]
+    opened = func.count().filter(outbox.c.state.in_(OPEN)).label("open")
+    row = connection.execute(select(func.count().label("created"), opened, *columns).select_from(outbox))
+    return {name: int(count) for name, count in row.mappings().one().items()}
+
+
+def _end_leases(connection: Connection, now: datetime) -> None:
+    exhausted = outbox.c.attempts >= MAX_ATTEMPTS
+    lost = (
+        select(outbox.c.id)
+        .where(outbox.c.state == "sending", outbox.c.leased_until < now)
+        .order_by(outbox.c.id)
+        .limit(SWEEP_LIMIT)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(lost))
+        .values(
+            state=case((exhausted, "dead"), else_="retry"),
+            reason="lease_ended",
+            finished_at=case((exhausted, now)),
+            due_at=now,
+            published_at=None,
+            last_error="the worker that was sending it did not report back",
+        )
+    )
+
+
+def _waiting() -> ColumnElement[bool]:
+    return outbox.c.state.in_(("pending", "retry"))
+
+
+def _first_of_its_key() -> ColumnElement[bool]:
+    earlier = outbox.alias("earlier")
+    same = and_(earlier.c.order_key == outbox.c.order_key, earlier.c.id < outbox.c.id)
+    return ~exists().where(same, earlier.c.state.in_(OPEN)).correlate(outbox)
+
+
+def _row(event_id: int, message: Message, channel: str, now: datetime) -> dict[str, Any]:
+    at = message.starts_at if message.status == "firing" else message.ends_at or now
+    identity = delivery_id(message.fingerprint, message.status, at, channel)
+    return {
+        "delivery_id": identity,
+        "event_id": event_id,
+        "channel": channel,
+        "order_key": order_key(message.fingerprint, channel),
+        "message": _MESSAGE.dump_python(replace(message, delivery_id=identity), mode="json"),
+        "state": "pending",
+        "due_at": now,
+        "published_at": now,
+    }
+
+
+def _bounded(message: Message) -> Message:
+    labels = {name: storable(value, LABEL_CAP) for name, value in message.labels.items()}
+    annotations = {name: storable(value, ANNOTATION_CAP) for name, value in message.annotations.items()}
+    return replace(message, labels=labels, annotations=annotations)
+
+
+def _receipt(outcome: Outcome) -> Any:
+    return _redacted(asdict(outcome.receipt)) if outcome.receipt else null()
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {_printable(str(name)): _redacted(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(part) for part in value]
+    return value if isinstance(value, int | None) else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    return clean(redact(text), ERROR_CAP)
