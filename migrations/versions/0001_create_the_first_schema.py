@@ -6,6 +6,47 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
+ROLLUPS = ("rollup_5m", "rollup_15m", "rollup_1h", "rollup_24h")
+
+
+def create_rollup(name: str) -> None:
+    op.create_table(
+        name,
+        sa.Column("series_id", sa.Integer(), nullable=False),
+        sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("sum", sa.Double(), nullable=False),
+        sa.Column("m2", sa.Double(), nullable=False, comment="Sum of squared distances from the mean"),
+        sa.Column("min", sa.Double(), nullable=False),
+        sa.Column("max", sa.Double(), nullable=False),
+        sa.Column("first_ts", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_value", sa.Double(), nullable=False),
+        sa.Column("last_ts", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_value", sa.Double(), nullable=False),
+        sa.Column(
+            "increase",
+            sa.Double(),
+            nullable=True,
+            comment="Reset-adjusted growth from the first to the last; counters only",
+        ),
+        sa.Column("p50", sa.Double(), nullable=False),
+        sa.Column("p90", sa.Double(), nullable=False),
+        sa.Column("p95", sa.Double(), nullable=False),
+        sa.Column("p99", sa.Double(), nullable=False),
+        sa.Column(
+            "histogram", sa.LargeBinary(), nullable=False, comment="watchfleet.metrics.sketch tells its form"
+        ),
+        sa.PrimaryKeyConstraint("series_id", "bucket", name=op.f(f"pk_{name}")),
+        postgresql_partition_by="RANGE (bucket)",
+    )
+    op.create_index(
+        f"ix_{name}_bucket",
+        name,
+        ["bucket"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "16", "autosummarize": "on"},
+    )
 
 
 def upgrade() -> None:
@@ -24,6 +65,25 @@ def upgrade() -> None:
         comment="Each scraped account: its outcomes and its freshness",
     )
     op.create_table(
+        "account_event",
+        sa.Column("ts", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("signal", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("account_group", sa.Text(), nullable=True),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        postgresql_partition_by="RANGE (ts)",
+        comment="What scrapers reported of each account, from which its statistics are computed",
+    )
+    op.create_index(
+        "ix_account_event_ts",
+        "account_event",
+        ["ts"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    )
+    op.create_table(
         "alert",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
@@ -34,6 +94,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("active_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("fired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("keep_firing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("value", sa.Double(), nullable=True),
@@ -65,20 +126,49 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_beat_leader")),
     )
     op.create_table(
+        "counter",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_counter")),
+        comment="The fleet's own counters, as far as they are summed up",
+    )
+    op.create_table(
+        "counter_delta",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        comment="Append-only: what transactions added since, so that none waits for another's row",
+    )
+    op.create_table(
         "dirty_slice",
         sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("tier", sa.SmallInteger(), nullable=False),
         sa.Column("slice", sa.DateTime(timezone=True), nullable=False),
-        comment="Append-only: each ingest transaction marks the 5-minute slices that it touched",
+        sa.Column(
+            "series_id",
+            sa.Integer(),
+            nullable=True,
+            comment="The one series that changed there; NULL for all of them",
+        ),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
+        comment="Append-only: each transaction marks the slices that it changed for the tier above",
     )
     op.create_table(
         "ingest_batch",
-        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("samples", sa.Integer(), nullable=False),
+        sa.Column("accepted", sa.Integer(), nullable=False),
         sa.Column("rejected", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("day", "id", name=op.f("pk_ingest_batch")),
-        postgresql_partition_by="RANGE (day)",
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ingest_batch")),
+        comment="The batches that are in, kept for longer than a sample is accepted late",
+    )
+    op.create_index(
+        "ix_ingest_batch_received_at",
+        "ingest_batch",
+        ["received_at"],
+        unique=False,
+        postgresql_using="brin",
     )
     op.create_table(
         "ingest_rejects",
@@ -91,10 +181,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_ingest_rejects_created_at", "ingest_rejects", ["created_at"], unique=False)
     op.create_table(
+        "metric",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("series", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("overflowed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_metric")),
+        comment="Each metric: what its values mean, and how many series it has of those it may have",
+    )
+    op.create_table(
         "probe_target",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("interval_seconds", sa.Double(), nullable=False),
+        sa.Column(
+            "severity",
+            sa.Text(),
+            server_default="critical",
+            nullable=False,
+            comment="Of the alert that it is down",
+        ),
+        sa.Column(
+            "labels",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="Of the alerts about it",
+        ),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("status_since", sa.DateTime(timezone=True), nullable=False),
@@ -106,40 +220,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_probe_target_due_at", "probe_target", ["due_at"], unique=False)
     op.create_table(
-        "rollup_5m",
-        sa.Column("series_id", sa.Integer(), nullable=False),
-        sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("n", sa.BigInteger(), nullable=False),
-        sa.Column("sum", sa.Double(), nullable=False),
-        sa.Column("m2", sa.Double(), nullable=False, comment="Sum of squared distances from the mean"),
-        sa.Column("min", sa.Double(), nullable=False),
-        sa.Column("max", sa.Double(), nullable=False),
-        sa.Column("first_ts", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("first_value", sa.Double(), nullable=False),
-        sa.Column("last_ts", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_value", sa.Double(), nullable=False),
+        "scrape_target",
+        sa.Column("key", sa.Text(), nullable=False, comment="Digest of job, address and labels"),
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("interval_seconds", sa.Double(), nullable=False),
+        sa.Column("timeout_seconds", sa.Double(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("scraped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
-            "increase",
-            sa.Double(),
-            nullable=True,
-            comment="Reset-adjusted growth inside the bucket; counters only",
+            "reason", sa.Text(), server_default="", nullable=False, comment="Why the last scrape failed"
         ),
-        sa.Column("p50", sa.Double(), nullable=True),
-        sa.Column("p90", sa.Double(), nullable=True),
-        sa.Column("p95", sa.Double(), nullable=True),
-        sa.Column("p99", sa.Double(), nullable=True),
-        sa.Column("histogram", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("series_id", "bucket", name=op.f("pk_rollup_5m")),
-        postgresql_partition_by="RANGE (bucket)",
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "series",
+            sa.LargeBinary(),
+            server_default=sa.text("''::bytea"),
+            nullable=False,
+            comment="The series of the last scrape, as int32; who is no longer among them gets a staleness marker",
+        ),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_scrape_target")),
     )
-    op.create_index(
-        "ix_rollup_5m_bucket",
-        "rollup_5m",
-        ["bucket"],
-        unique=False,
-        postgresql_using="brin",
-        postgresql_with={"pages_per_range": "16"},
-    )
+    op.create_index("ix_scrape_target_due_at", "scrape_target", ["due_at"], unique=False)
+    for name in ROLLUPS:
+        create_rollup(name)
     op.create_table(
         "samples",
         sa.Column("series_id", sa.Integer(), nullable=False),
@@ -153,18 +258,20 @@ def upgrade() -> None:
         ["ts"],
         unique=False,
         postgresql_using="brin",
-        postgresql_with={"pages_per_range": "32"},
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
     )
     op.create_table(
         "series",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("fingerprint", sa.Uuid(), nullable=False, comment="Of name and labels, which may be long"),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_series")),
-        sa.UniqueConstraint("name", "labels", name=op.f("uq_series_name_labels")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_series_fingerprint")),
     )
+    op.create_index("ix_series_name", "series", ["name"], unique=False)
     op.create_table(
         "alert_event",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -244,29 +351,26 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_index("ix_alert_event_alert_id_at", table_name="alert_event")
     op.drop_table("alert_event")
+    op.drop_index("ix_series_name", table_name="series")
     op.drop_table("series")
-    op.drop_index(
-        "ix_samples_ts",
-        table_name="samples",
-        postgresql_using="brin",
-        postgresql_with={"pages_per_range": "32"},
-    )
+    op.drop_index("ix_samples_ts", table_name="samples", postgresql_using="brin")
     op.drop_table("samples")
-    op.drop_index(
-        "ix_rollup_5m_bucket",
-        table_name="rollup_5m",
-        postgresql_using="brin",
-        postgresql_with={"pages_per_range": "16"},
-    )
-    op.drop_table("rollup_5m")
+    for name in reversed(ROLLUPS):
+        op.drop_table(name)
+    op.drop_index("ix_scrape_target_due_at", table_name="scrape_target")
+    op.drop_table("scrape_target")
     op.drop_index("ix_probe_target_due_at", table_name="probe_target")
     op.drop_table("probe_target")
+    op.drop_table("metric")
     op.drop_index("ix_ingest_rejects_created_at", table_name="ingest_rejects")
     op.drop_table("ingest_rejects")
     op.drop_table("ingest_batch")
     op.drop_table("dirty_slice")
+    op.drop_table("counter_delta")
+    op.drop_table("counter")
     op.drop_table("beat_leader")
     op.drop_table("beat_entry")
     op.drop_table("alert")
+    op.drop_table("account_event")
     op.drop_table("account")
     # ### end Alembic commands ###

@@ -1,18 +1,23 @@
 """One engine a process, and transactions on it."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
+import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from watchfleet.errors import ConfigError, StoreUnavailableError
 from watchfleet.settings import get_settings
 
 STATEMENT_TIMEOUT_MS: Final = 120_000
+# Connection, rollback (deadlock), resources, lock timeout, shutdown; never 57014, a statement's own timeout.
+_PASSING: Final = ("08", "40", "53", "55P03", "57P")
+T = TypeVar("T")
 CONNECT_ARGS: Final = {
     "connect_timeout": 5,
     # A peer that vanished without a word is noticed after 11 s instead of two hours.
@@ -66,6 +71,39 @@ def transaction() -> Iterator[Connection]:
         raise StoreUnavailableError(f"PostgreSQL does not answer: {error.orig}") from error
     with connection, connection.begin():
         yield connection
+
+
+def in_transaction(work: Callable[[Connection], T], patience: float) -> T:
+    """What `work` returns when run in a transaction; while PostgreSQL is away, it is run again every second.
+
+    Args:
+        work: Must come to the same however often it is begun and rolled back.
+        patience: Seconds after which it is not begun again.
+
+    Raises:
+        StoreUnavailableError: PostgreSQL was away for all that time.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with transaction() as connection:
+                return work(connection)
+        except (StoreUnavailableError, DBAPIError, psycopg2.Error) as error:
+            if not is_outage(error):
+                raise
+            if time.monotonic() > end:
+                raise StoreUnavailableError(f"PostgreSQL is away for {patience:g} s: {error}") from error
+        time.sleep(1)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the same work may well succeed later: the server is away, full, or rolled back a deadlock."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg2.InterfaceError | StoreUnavailableError):
+        return True
+    code = getattr(cause, "pgcode", None)
+    passing = code is None or code.startswith(_PASSING)
+    return isinstance(cause, psycopg2.OperationalError) and passing
 
 
 def _forget_after_fork() -> None:

@@ -13,6 +13,9 @@ class Lock(IntEnum):
     RULES = 815_003
     PARTITIONS = 815_004
     MIGRATE = 815_005
+    METRICS = 815_006
+    COUNTERS = 815_007
+    DEDUPLICATE = 815_008
 
 
 def try_lock(connection: Connection, lock: Lock, shard: int = 0) -> bool:

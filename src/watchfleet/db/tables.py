@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -45,15 +45,27 @@ def _created() -> "Column[datetime]":
 
 # --- metrics ---------------------------------------------------------------------------------------
 
+metric = Table(
+    "metric",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("series", Integer, nullable=False, server_default="0"),
+    _instant("overflowed_at", nullable=True),
+    _created(),
+    comment="Each metric: what its values mean, and how many series it has of those it may have",
+)
+
 series = Table(
     "series",
     metadata,
     Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("fingerprint", Uuid, nullable=False, unique=True, comment="Of name and labels, which may be long"),
     Column("name", Text, nullable=False),
     Column("labels", JSONB, nullable=False),
     Column("kind", Text, nullable=False),
     _created(),
-    UniqueConstraint("name", "labels"),
+    Index("ix_series_name", "name"),
 )
 
 samples = Table(
@@ -62,19 +74,24 @@ samples = Table(
     Column("series_id", Integer, nullable=False),
     _instant("ts"),
     Column("value", Double, nullable=False),
-    Index("ix_samples_ts", "ts", postgresql_using="brin", postgresql_with={"pages_per_range": "32"}),
+    Index(
+        "ix_samples_ts",
+        "ts",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    ),
     postgresql_partition_by="RANGE (ts)",
 )
 
 ingest_batch = Table(
     "ingest_batch",
     metadata,
-    Column("day", Date, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("samples", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
-    _created(),
-    postgresql_partition_by="RANGE (day)",
+    _instant("received_at"),
+    Index("ix_ingest_batch_received_at", "received_at", postgresql_using="brin"),
+    comment="The batches that are in, kept for longer than a sample is accepted late",
 )
 
 ingest_rejects = Table(
@@ -92,34 +109,66 @@ dirty_slice = Table(
     "dirty_slice",
     metadata,
     Column("shard", SmallInteger, nullable=False),
+    Column("tier", SmallInteger, nullable=False),
     _instant("slice"),
-    comment="Append-only: each ingest transaction marks the 5-minute slices that it touched",
+    Column("series_id", Integer, comment="The one series that changed there; NULL for all of them"),
+    _instant("marked_at"),
+    comment="Append-only: each transaction marks the slices that it changed for the tier above",
 )
 
-rollup_5m = Table(
-    "rollup_5m",
+
+def _rollup(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("series_id", Integer, primary_key=True),
+        Column("bucket", DateTime(timezone=True), primary_key=True),
+        Column("n", BigInteger, nullable=False),
+        Column("sum", Double, nullable=False),
+        Column("m2", Double, nullable=False, comment="Sum of squared distances from the mean"),
+        Column("min", Double, nullable=False),
+        Column("max", Double, nullable=False),
+        _instant("first_ts"),
+        Column("first_value", Double, nullable=False),
+        _instant("last_ts"),
+        Column("last_value", Double, nullable=False),
+        Column("increase", Double, comment="Reset-adjusted growth from the first to the last; counters only"),
+        Column("p50", Double, nullable=False),
+        Column("p90", Double, nullable=False),
+        Column("p95", Double, nullable=False),
+        Column("p99", Double, nullable=False),
+        Column("histogram", LargeBinary, nullable=False, comment="watchfleet.metrics.sketch tells its form"),
+        Index(
+            f"ix_{name}_bucket",
+            "bucket",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": "16", "autosummarize": "on"},
+        ),
+        postgresql_partition_by="RANGE (bucket)",
+    )
+
+
+rollup_5m = _rollup("rollup_5m")
+rollup_15m = _rollup("rollup_15m")
+rollup_1h = _rollup("rollup_1h")
+rollup_24h = _rollup("rollup_24h")
+
+counter = Table(
+    "counter",
     metadata,
-    Column("series_id", Integer, primary_key=True),
-    Column("bucket", DateTime(timezone=True), primary_key=True),
-    Column("n", BigInteger, nullable=False),
-    Column("sum", Double, nullable=False),
-    Column("m2", Double, nullable=False, comment="Sum of squared distances from the mean"),
-    Column("min", Double, nullable=False),
-    Column("max", Double, nullable=False),
-    _instant("first_ts"),
-    Column("first_value", Double, nullable=False),
-    _instant("last_ts"),
-    Column("last_value", Double, nullable=False),
-    Column("increase", Double, comment="Reset-adjusted growth inside the bucket; counters only"),
-    Column("p50", Double),
-    Column("p90", Double),
-    Column("p95", Double),
-    Column("p99", Double),
-    Column("histogram", LargeBinary),
-    Index(
-        "ix_rollup_5m_bucket", "bucket", postgresql_using="brin", postgresql_with={"pages_per_range": "16"}
-    ),
-    postgresql_partition_by="RANGE (bucket)",
+    Column("name", Text, primary_key=True),
+    Column("labels", JSONB, primary_key=True),
+    Column("value", Double, nullable=False),
+    comment="The fleet's own counters, as far as they are summed up",
+)
+
+counter_delta = Table(
+    "counter_delta",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("value", Double, nullable=False),
+    comment="Append-only: what transactions added since, so that none waits for another's row",
 )
 
 account = Table(
@@ -136,6 +185,25 @@ account = Table(
     comment="Each scraped account: its outcomes and its freshness",
 )
 
+account_event = Table(
+    "account_event",
+    metadata,
+    _instant("ts"),
+    Column("signal", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("account_group", Text),
+    Column("fields", JSONB, nullable=False),
+    Index(
+        "ix_account_event_ts",
+        "ts",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    ),
+    postgresql_partition_by="RANGE (ts)",
+    comment="What scrapers reported of each account, from which its statistics are computed",
+)
+
 # --- probes ----------------------------------------------------------------------------------------
 
 probe_target = Table(
@@ -144,6 +212,10 @@ probe_target = Table(
     Column("name", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("interval_seconds", Double, nullable=False),
+    Column(
+        "severity", Text, nullable=False, server_default="critical", comment="Of the alert that it is down"
+    ),
+    Column("labels", JSONB, nullable=False, server_default="{}", comment="Of the alerts about it"),
     _instant("due_at"),
     Column("status", Text, nullable=False),
     _instant("status_since"),
@@ -152,6 +224,29 @@ probe_target = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
     Index("ix_probe_target_due_at", "due_at"),
+)
+
+scrape_target = Table(
+    "scrape_target",
+    metadata,
+    Column("key", Text, primary_key=True, comment="Digest of job, address and labels"),
+    Column("job", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("labels", JSONB, nullable=False),
+    Column("interval_seconds", Double, nullable=False),
+    Column("timeout_seconds", Double, nullable=False),
+    _instant("due_at"),
+    _instant("scraped_at", nullable=True),
+    Column("reason", Text, nullable=False, server_default="", comment="Why the last scrape failed"),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column(
+        "series",
+        LargeBinary,
+        nullable=False,
+        server_default=text("''::bytea"),
+        comment="The series of the last scrape, as int32; who is no longer among them gets a staleness marker",
+    ),
+    Index("ix_scrape_target_due_at", "due_at"),
 )
 
 # --- alerts ----------------------------------------------------------------------------------------
@@ -168,6 +263,7 @@ alert = Table(
     Column("state", Text, nullable=False),
     _instant("active_at"),
     _instant("fired_at", nullable=True),
+    _instant("keep_firing_since", nullable=True),
     _instant("resolved_at", nullable=True),
     _instant("evaluated_at"),
     Column("value", Double),

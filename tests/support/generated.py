@@ -1,0 +1,134 @@
+"""The tables in the documents that the code itself writes.
+
+A document holds `<!-- generated: NAME -->`, the table, `<!-- end -->`. A test fails when a table is not what
+the code says; `.venv/bin/python -m tests.support.generated` writes them anew.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
+
+import schedules
+from watchfleet import fleet
+from watchfleet.clock import format_duration
+from watchfleet.probes.registry import PROBES, kind
+from watchfleet.probes.targets import TargetFields
+from watchfleet.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
+_SECTION = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def settings_table() -> str:
+    """Every setting, its default and its meaning."""
+    rows = [
+        (_variable(name, field), _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _table(("Variable", "Default", "Meaning"), rows)
+
+
+def targets_table() -> str:
+    """What every target of `targets:` has."""
+    return _fields(TargetFields)
+
+
+def probes_table() -> str:
+    """Each kind of probe: what it asks, and its options."""
+    parts = []
+    for name in PROBES:
+        found = kind(name)
+        summary = (__import__(found.probe.__module__, fromlist=["x"]).__doc__ or "").splitlines()[0]
+        parts.append(f"### `{name}`\n\n{_sentence(summary)}\n\n{_fields(found.options)}")
+    return "\n".join(parts)
+
+
+def schedule_table() -> str:
+    """The periodic tasks."""
+    rows = [
+        (f"`{entry.task}`", format_duration(entry.period), f"{entry.why[0].upper()}{entry.why[1:]}.")
+        for entry in schedules.ENTRIES
+    ]
+    return _table(("Task", "Period", "Without it"), rows)
+
+
+def families_table() -> str:
+    """The worker families."""
+    rows = [
+        (
+            f"`{family.name}`",
+            f"{family.pool} × {family.concurrency}",
+            ", ".join(f"`{queue}`" for queue in family.queues),
+            f"{family.why[0].upper()}{family.why[1:]}.",
+        )
+        for family in fleet.families()
+    ]
+    return _table(("Family", "Pool", "Queues", "Why this pool"), rows)
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "targets": targets_table,
+    "probes": probes_table,
+    "schedule": schedule_table,
+    "families": families_table,
+}
+
+
+def renewed(text: str) -> str:
+    """A document with every generated table as the code would write it."""
+    return _SECTION.sub(lambda match: f"{match[1]}{SECTIONS[match[2]]()}{match[3]}", text)
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = [
+        (f"`{name}`", _default(field), field.description or "") for name, field in model.model_fields.items()
+    ]
+    return _table(("Key", "Default", "Meaning"), rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [tuple(head), *map(tuple, rows)]
+    lines.insert(1, tuple("---" for _ in lines[0]))
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+    return " or ".join(f"`{each}`" for each in dict.fromkeys(each.upper() for each in names))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value in ([], {}) or value == Path():
+        return "–"
+    if isinstance(value, timedelta):
+        return f"`{format_duration(value)}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{', '.join(value) if isinstance(value, list) else value}`"
+
+
+def _sentence(summary: str) -> str:
+    text = summary.partition(": ")[2]
+    return text[0].upper() + text[1:]
+
+
+if __name__ == "__main__":
+    for document in DOCUMENTS:
+        path = ROOT / document
+        path.write_text(renewed(path.read_text()))

@@ -1,0 +1,118 @@
+"""Servers of a test's own, which it may kill, stop and start again."""
+
+import secrets
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from redis import Redis, RedisError
+from support.servers import PostgresServer, free_port, running, wait_until
+
+from watchfleet.embedded import postgres, valkey
+
+
+class Mortal:
+    """A server process with its children."""
+
+    def __init__(self, start: Callable[[], AbstractContextManager[psutil.Process]]) -> None:
+        self._start = start
+        self._running: AbstractContextManager[psutil.Process] | None = None
+        self._process: psutil.Process | None = None
+
+    def start(self) -> None:
+        self._running = self._start()
+        self._process = self._running.__enter__()
+
+    def kill(self) -> None:
+        """End it as the kernel would, without a word."""
+        for process in self._family():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.end()
+
+    def stop(self) -> None:
+        """Have it hang: connections stay open, and nothing answers."""
+        for process in self._family():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._family():
+            process.resume()
+
+    def end(self) -> None:
+        if self._running is not None:
+            self._running.__exit__(None, None, None)
+            self._running = None
+
+    def _family(self) -> list[psutil.Process]:
+        assert self._process is not None
+        return [*self._process.children(recursive=True), self._process]
+
+
+@contextmanager
+def mortal_postgres(folder: Path) -> Iterator[tuple[Mortal, PostgresServer]]:
+    """A PostgreSQL of the test's own, running."""
+    password, port = secrets.token_hex(16), free_port()
+    data = folder / "postgres"
+    postgres.initialise(data, password)
+    with (data / "postgresql.conf").open("a") as file:
+        file.write("fsync = off\nautovacuum = off\n")
+    server = PostgresServer(port, password)
+
+    @contextmanager
+    def start() -> Iterator[psutil.Process]:
+        # What a kill -9 leaves behind: another process may have the number that it names.
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        command = postgres.serve_command(data, port)
+        with running(command, folder / "postgres.log", signal.SIGINT) as process:
+            wait_until(server.answers)
+            yield psutil.Process(process.pid)
+
+    mortal = Mortal(start)
+    mortal.start()
+    try:
+        yield mortal, server
+    finally:
+        mortal.end()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@contextmanager
+def mortal_valkey(folder: Path) -> Iterator[tuple[Mortal, str]]:
+    """A Valkey of the test's own, running, and its address."""
+    password, port = secrets.token_hex(16), free_port()
+    command = valkey.serve_command(valkey.configure(folder / "valkey", port, password))
+    url = valkey.url(port, password)
+
+    def answers() -> bool:
+        with closing(Redis.from_url(url)) as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+    @contextmanager
+    def start() -> Iterator[psutil.Process]:
+        with running(command, folder / "valkey.log") as process:
+            wait_until(answers)
+            yield psutil.Process(process.pid)
+
+    mortal = Mortal(start)
+    mortal.start()
+    try:
+        yield mortal, url
+    finally:
+        mortal.end()
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and says nothing."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        yield int(listener.getsockname()[1])
