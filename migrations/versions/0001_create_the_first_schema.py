@@ -238,7 +238,7 @@ def upgrade() -> None:
             sa.LargeBinary(),
             server_default=sa.text("''::bytea"),
             nullable=False,
-            comment="The series of the last scrape, as int32; who is no longer among them gets a staleness marker",
+            comment="The last scrape's series, as int32: each that the next lacks gets a staleness marker",
         ),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_scrape_target")),
     )

@@ -116,14 +116,15 @@ def copy_out(connection: Connection, query: str, parameters: dict[str, Any], lay
         parameters: The parameters.
         layout: The columns, with one tail at most.
     """
-    received = _Received()
+    received = _Received() if layout.tails else io.BytesIO()
     with _cursor(connection) as cursor:
         statement = f"COPY ({cursor.mogrify(query, parameters).decode()}) TO STDOUT (FORMAT binary)"
         cursor.copy_expert(statement, cast("io.BytesIO", received))
-    rows = received.rows()
     width = layout.dtype.itemsize
-    if not layout.tails:
-        return Rows(layout.unpack(np.frombuffer(b"".join(rows), layout.dtype)), [])
+    if isinstance(received, io.BytesIO):
+        body = received.getbuffer()[len(_HEADER) : -len(_TRAILER)]
+        return Rows(layout.unpack(np.frombuffer(body, layout.dtype)), [])
+    rows = received.rows()
     heads = np.frombuffer(b"".join([row[:width] for row in rows]), layout.dtype)
     return Rows(layout.unpack(heads), [row[width + 4 :] for row in rows])
 

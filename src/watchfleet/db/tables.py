@@ -244,7 +244,7 @@ scrape_target = Table(
         LargeBinary,
         nullable=False,
         server_default=text("''::bytea"),
-        comment="The series of the last scrape, as int32; who is no longer among them gets a staleness marker",
+        comment="The last scrape's series, as int32: each that the next lacks gets a staleness marker",
     ),
     Index("ix_scrape_target_due_at", "due_at"),
 )

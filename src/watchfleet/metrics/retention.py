@@ -1,0 +1,42 @@
+"""How long things are kept: partitions by their tier's retention, rows beside them by their use."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Engine, text
+
+from watchfleet.db import partitions
+from watchfleet.db.partitions import Kept
+from watchfleet.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+REJECTS_KEPT: Final = timedelta(days=7)
+MOST_REJECTS: Final = 100_000
+"""How many examples of rejects are kept, however new they are."""
+
+BATCHES_KEPT_LONGER: Final = timedelta(days=1)
+"""A batch's id is kept for longer than its samples would be accepted: a replay finds one or the other."""
+
+
+def keep(engine: Engine, now: datetime) -> Kept:
+    """Make partitions ahead, drop those whose retention is over, delete old rows elsewhere."""
+    kept = partitions.keep(engine, now)
+    partitions.summarize(engine, now)
+    with engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM ingest_batch WHERE received_at < :before"),
+            {"before": now - get_settings().retention_raw - BATCHES_KEPT_LONGER},
+        )
+        connection.execute(
+            text(
+                "DELETE FROM ingest_rejects WHERE created_at < :before"
+                " OR id <= (SELECT max(id) FROM ingest_rejects) - :most"
+            ),
+            {"before": now - REJECTS_KEPT, "most": MOST_REJECTS},
+        )
+    for verb, names in (("made", kept.made), ("dropped", kept.dropped)):
+        if names:
+            log.info("%s partitions: %s", verb, ", ".join(names))
+    return kept

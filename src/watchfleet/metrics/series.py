@@ -1,0 +1,131 @@
+"""Series: the number of each.
+
+A series is a metric's name with labels. The first sample of a series makes it, in a short transaction of its
+own: its number is then good whatever becomes of the batch, and every process may remember it. Writers of one
+metric's new series wait for each other there, so that the metric's limit holds to the unit.
+"""
+
+from collections.abc import Mapping, Sequence
+from threading import Lock as Mutex
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
+
+from watchfleet.metrics.names import Valid, check
+from watchfleet.metrics.registry import Answer, look_up, unpack
+from watchfleet.model import Kind
+
+REMEMBERED: Final = 200_000
+"""How many series a process remembers the numbers of."""
+
+Key = tuple[Any, ...]
+
+
+class Resolved:
+    """The answers for the series of a batch, by their position.
+
+    Args:
+        packed: `Known.packed` of each; negative where there is no such series.
+        reasons: Why there is none, by position.
+
+    Attributes:
+        reasons: The same.
+        ids: The numbers; negative where there is none.
+        overflowed: Whether the number is that of the series for what is over its metric's limit.
+    """
+
+    def __init__(self, packed: Sequence[int], reasons: Mapping[int, str]) -> None:
+        self.reasons = reasons
+        self.ids, self._kinds, self.overflowed = unpack(np.array(packed, np.int64))
+        if reasons:
+            self.overflowed &= self.ids >= 0
+
+    def of_kind(self, *kinds: Kind) -> NDArray[np.bool_]:
+        """Which positions hold a series of one of these kinds; any, where there is no such series."""
+        return np.isin(self._kinds, [list(Kind).index(kind) for kind in kinds])
+
+
+class _Memory:
+    """The series that this process met last.
+
+    Two generations, each of half the size: what is met goes to the young one; when that is full, it becomes
+    the old one, and the old one is forgotten. Unlike a list by last use, it costs a hit nothing.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[Key | None, int] = {}
+        self._old: dict[Key | None, int] = {}
+        self._mutex = Mutex()
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def recall(self, keys: Sequence[Key | None]) -> list[int | None]:
+        """`Known.packed` of each series, None for those that are not remembered."""
+        young = self._young
+        found = [young.get(key) for key in keys]
+        if None not in found:
+            return found
+        old = {key: self._old[key] for key in keys if key in self._old}
+        self.remember(old)
+        return [old.get(key) if one is None else one for key, one in zip(keys, found, strict=True)]
+
+    def remember(self, learnt: Mapping[Key | None, int]) -> None:
+        """Take series in."""
+        with self._mutex:
+            for key, packed in learnt.items():
+                if len(self._young) >= REMEMBERED // 2:
+                    self._young, self._old = {}, self._young
+                self._young[key] = packed
+
+
+_memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()
+_memories_mutex: Final = Mutex()
+
+
+def resolve(connection: Connection, entries: Sequence[Any]) -> Resolved:
+    """The number of each series, made if it is new; or the reason why it cannot be.
+
+    Reasons are those of `names.check` and `registry.look_up`.
+
+    Args:
+        connection: Where to look; new series are made on another connection of the same engine.
+        entries: `[name, labels, kind]` each; may be anything, as it comes from outside.
+    """
+    memory = _memory(connection.engine)
+    keys = _keys(entries)
+    recalled = memory.recall(keys)
+    unknown = {at: check(entries[at]) for at, one in enumerate(recalled) if one is None}
+    if not unknown:
+        return Resolved([one for one in recalled if one is not None], {})
+    learnt = _learn(connection, unknown)
+    known = {at: one.packed for at, one in learnt.items() if not isinstance(one, str)}
+    memory.remember({key: one for at, one in known.items() if (key := keys[at])})
+    packed = [known.get(at, -1) if one is None else one for at, one in enumerate(recalled)]
+    return Resolved(packed, {at: one for at, one in learnt.items() if isinstance(one, str)})
+
+
+def _learn(connection: Connection, checked: Mapping[int, Valid | str]) -> dict[int, Answer]:
+    valid = {at: one for at, one in checked.items() if not isinstance(one, str)}
+    found = look_up(connection, valid.values()) if valid else {}
+    return {
+        at: one if isinstance(one, str) else found[one.fingerprint, one.kind] for at, one in checked.items()
+    }
+
+
+def _keys(entries: Sequence[Any]) -> list[Key | None]:
+    """What each series is remembered by, as it came; None for what cannot be a series."""
+    try:
+        keys: list[Key | None] = [(name, kind, *labels.items()) for name, labels, kind in entries]
+        hash(tuple(keys))
+    except (TypeError, ValueError, AttributeError):
+        return [_keys([entry])[0] for entry in entries] if len(entries) > 1 else [None] * len(entries)
+    return keys
+
+
+def _memory(engine: Engine) -> _Memory:
+    with _memories_mutex:
+        return _memories.setdefault(engine, _Memory())
