@@ -5,11 +5,14 @@ holds it. The file's path is `WATCHFLEET_CONFIG`, by default `watchfleet.yml` in
 """
 
 import os
+from base64 import b64decode
+from collections.abc import Iterator
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
-import yaml
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -17,82 +20,28 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from watchfleet.clock import Duration, parse_duration
+from watchfleet.clock import Period, parse_duration
+from watchfleet.complaints import explain
 from watchfleet.errors import ConfigError
 from watchfleet.redact import register
+from watchfleet.settings_sources import (
+    CommaList,
+    Items,
+    Periods,
+    SecretFileSource,
+    YamlSource,
+    config_path,
+    read_config,
+    secret_file,
+)
+from watchfleet.yamlfile import Document
 
-DEFAULT_FILE = "watchfleet.yml"
 _DATABASE_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 _BROKER_SCHEMES = ("redis://", "rediss://", "unix://", "redis+socket://", "amqp://", "amqps://", "pyamqp://")
+_CACHE_SCHEMES = ("redis://", "rediss://", "unix://")
+_HTTP_SCHEMES = ("http://", "https://")
 
-
-def config_path() -> Path:
-    """The configuration file that is used, whether or not it exists."""
-    return Path(os.environ.get("WATCHFLEET_CONFIG", DEFAULT_FILE))
-
-
-class SecretFileSource(PydanticBaseSettingsSource):
-    """Reads `NAME` from the file that the variable `NAME_FILE` names."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class's signature
-        """The file's content without the line end, or None."""
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except OSError as error:
-            raise ConfigError(
-                f"{field_name.upper()}_FILE={path}: {error.strerror}", mend="make the file readable"
-            ) from error
-
-    def __call__(self) -> dict[str, Any]:
-        """Every setting that is given by a file."""
-        values = {name: self.get_field_value(field, name)[0] for name, field in self._fields().items()}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _fields(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields
-        return {name: field for name, field in fields.items() if "SecretStr" in str(field.annotation)}
-
-
-class YamlSource(PydanticBaseSettingsSource):
-    """Reads `watchfleet.yml`, if there is one."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class's signature
-        """Not used: the file is read whole."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """The file's mapping."""
-        return load_yaml(config_path()) if config_path().is_file() else {}
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; an empty file is an empty mapping.
-
-    Raises:
-        ConfigError: The file cannot be read or is not a YAML mapping; names the line.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", path=path) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(f"not YAML: {error.problem}", path=path, line=line) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not YAML: {error}", path=path) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(
-            f"holds a {type(content).__name__}, not a mapping",
-            path=path,
-            line=1,
-            mend="start with a setting, such as `database_url: postgresql://...`",
-        )
-    return content
+__all__ = ["Settings", "config_path", "get_settings", "read_config"]
 
 
 class Settings(BaseSettings):
@@ -116,21 +65,51 @@ class Settings(BaseSettings):
         description="Redis for the shared cache of health results. The broker serves when it is a Redis.",
     )
 
-    targets: list[dict[str, Any]] = Field(
+    targets: Items = Field(
         default_factory=list, description="What to probe, beside the fleet's own dependencies."
     )
-    probe_interval: Duration = Field(
+    scrape: Items = Field(
+        default_factory=list,
+        description="What to scrape, in the form of Prometheus's scrape_configs.",
+    )
+    probe_interval: Period = Field(
         parse_duration("15s"), description="How often a target is probed that names no interval."
     )
-    dependency_interval: Duration = Field(
+    dependency_interval: Period = Field(
         parse_duration("5s"), description="How often the fleet's own dependencies are probed."
     )
-    schedules: dict[str, Duration] = Field(
+    schedules: Periods = Field(
         default_factory=dict, description="Another period for a periodic task, by the task's name."
+    )
+
+    retention_raw: Period = Field(
+        parse_duration("7d"), description="How long samples are kept, and how late one may still come."
+    )
+    retention_5m: Period = Field(parse_duration("30d"), description="How long 5-minute rollups are kept.")
+    retention_15m: Period = Field(parse_duration("90d"), description="How long 15-minute rollups are kept.")
+    retention_1h: Period = Field(parse_duration("400d"), description="How long 1-hour rollups are kept.")
+    retention_24h: Period | None = Field(
+        None, description="How long 24-hour rollups are kept. Not set: for ever."
+    )
+    retention_events: Period = Field(
+        parse_duration("30d"), description="How long the single events that scrapers report are kept."
+    )
+    series_limit: int = Field(
+        10_000,
+        ge=1,
+        description="How many series one metric may have. What is over it is counted together in a series "
+        'labelled other="true".',
+    )
+    metric_limit: int = Field(
+        20_000, ge=1, description="How many metrics there may be. Samples of any other metric are rejected."
     )
 
     alert_webhook_url: SecretStr | None = Field(
         None, description="Where the webhook channel posts to. Not set: the channel is off."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None,
+        description="Signs what the webhook channel posts, as Standard Webhooks says: whsec_ and base64.",
     )
     slack_webhook_url: SecretStr | None = Field(
         None, description="Slack's incoming webhook. Not set: the channel is off."
@@ -142,19 +121,23 @@ class Settings(BaseSettings):
         default=False, description="Whether alerts go out by email; needs smtp_host and alert_email_to."
     )
     alert_email_from: str = Field("watchfleet@localhost", description="The sender of alert emails.")
-    alert_email_to: list[str] = Field(default_factory=list, description="Who gets alert emails.")
+    alert_email_to: CommaList = Field(default_factory=list, description="Who gets alert emails.")
     smtp_host: str | None = Field(None, description="The mail server.")
     smtp_port: int = Field(587, ge=1, le=65535, description="The mail server's port.")
-    smtp_username: str | None = Field(None, description="The name to log in with.")
+    smtp_username: str | None = Field(
+        None,
+        validation_alias=AliasChoices("smtp_username", "SMTP_USERNAME", "SMTP_USER"),
+        description="The name to log in with.",
+    )
     smtp_password: SecretStr | None = Field(None, description="The password to log in with.")
-    smtp_security: str = Field(
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls",
-        pattern="^(starttls|tls|none)$",
         description="starttls, tls, or none for a server on a network that you trust.",
     )
-    outgoing_allow: list[str] = Field(
+    outgoing_allow: CommaList = Field(
         default_factory=list,
-        description="Networks (CIDR) that webhooks may reach although they are private, such as 127.0.0.0/8.",
+        description="Networks (CIDR) that outgoing requests may always reach. An address in these settings "
+        "may be private without it; only link-local and cloud metadata addresses need it there.",
     )
 
     otlp_endpoint: str | None = Field(
@@ -173,7 +156,7 @@ class Settings(BaseSettings):
     log_retention_days: float = Field(30, gt=0, description="Rotated log files older than this are deleted.")
 
     api_token: SecretStr | None = Field(
-        None, description="Who sends it as a bearer token sees the details of /health."
+        None, description="Who sends it as a bearer token sees the details of /health and may write."
     )
 
     @classmethod
@@ -193,17 +176,52 @@ class Settings(BaseSettings):
     def _known_database(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, _DATABASE_SCHEMES)
 
-    @field_validator("broker_url", "redis_url")
+    @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, _BROKER_SCHEMES)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_cache(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, _CACHE_SCHEMES)
+
+    @field_validator("alert_webhook_url", "slack_webhook_url", "sentry_dsn")
+    @classmethod
+    def _known_receiver(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, _HTTP_SCHEMES)
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _signing_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            try:
+                b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+            except ValueError as error:
+                raise ValueError("the secret must be base64, whsec_ before it or not") from error
+        return secret
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _known_collector(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_address(url, _HTTP_SCHEMES)
+        return url
+
+    @field_validator("outgoing_allow")
+    @classmethod
+    def _known_networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            ip_network(network, strict=False)
+        return networks
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - the base class's signature
         """Register every secret, so that it is redacted wherever it may turn up."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, SecretStr):
-                register(value.get_secret_value())
+                for secret in secrets_in(value.get_secret_value()):
+                    register(secret)
 
     @property
     def cache_url(self) -> str | None:
@@ -218,25 +236,152 @@ class Settings(BaseSettings):
         """Read the environment and the file.
 
         Raises:
-            ConfigError: A value cannot be used; names the setting, and the file if it is from there.
+            ConfigError: Values cannot be used; names every one, with the file's line or the variable.
         """
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
-            raise ConfigError("; ".join(_complaints(error))) from error
+            raise _together(problems() or explain(error, cls)) from None
+        repeated = problems() if _repeats() else []
+        if repeated:
+            raise _together(repeated)
+        return settings
+
+
+class _FileSettings(Settings):
+    """What one file says, whatever the environment does."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+class _EnvironmentSettings(Settings):
+    """What the environment says, whatever the file does."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, SecretFileSource(settings_cls)
+
+
+def problems() -> list[ConfigError]:
+    """Everything that is wrong with the environment and the configuration file, apart from targets.
+
+    Raises:
+        ConfigError: The file is no YAML mapping, or a secret's file cannot be read.
+    """
+    document = read_config()
+    return [*environment_problems(), *(file_problems(document) if document else [])]
+
+
+def file_problems(document: Document) -> list[ConfigError]:
+    """Everything that is wrong with a configuration file, apart from targets."""
+    found = [
+        error for location, error in document.problems if location[:1] not in {("targets",), ("scrape",)}
+    ]
+    try:
+        from_file(document)
+    except ValidationError as error:
+        found += explain(error, Settings, lambda location: (document.path, document.line(location)))
+    return sorted(found, key=lambda problem: problem.line or 0)
+
+
+def from_file(document: Document) -> Settings:
+    """What a configuration file says, whatever the environment does.
+
+    Raises:
+        pydantic.ValidationError: Values of it cannot be used; `file_problems` tells which.
+    """
+    return _FileSettings(**document.values)
+
+
+def environment_problems() -> list[ConfigError]:
+    """Everything that is wrong with the environment's variables.
+
+    Raises:
+        ConfigError: A secret's file cannot be read.
+    """
+    try:
+        _EnvironmentSettings()
+    except ValidationError as error:
+        return explain(
+            error, Settings, owner="environment variable ", name=lambda location: str(location[0]).upper()
+        )
+    return []
+
+
+def origin(name: str, document: Document | None) -> str:
+    """Where a setting's value comes from: a variable, a secret's file, a line of the file, or the default."""
+    variables = [variable for variable in _variables(name) if os.environ.get(variable)]
+    if variables:
+        return f"environment {variables[0]}"
+    if "Secret" in str(Settings.model_fields[name].annotation) and secret_file(name):
+        return f"environment {name.upper()}_FILE"
+    for key in (name, *_variables(name)):
+        if document and key in document.values:
+            return f"{document.path}:{document.line((key,))}"
+    return "default"
+
+
+def secrets_in(value: str) -> Iterator[str]:
+    """What must not be seen of a secret: the whole, and of an address its password too."""
+    yield value
+    try:
+        password = urlsplit(value).password
+    except ValueError:
+        return
+    if password:
+        yield from {password, unquote(password)}
+
+
+def _repeats() -> bool:
+    document = read_config()
+    return document is not None and bool(document.problems)
+
+
+def _together(found: list[ConfigError]) -> ConfigError:
+    """One error that says everything; of a single one, itself."""
+    return found[0] if len(found) == 1 else ConfigError("\n".join(map(str, found)))
 
 
 def _with_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr | None:
-    if url is not None and not url.get_secret_value().startswith(schemes):
-        raise ValueError(f"the address must start with {' or '.join(schemes)}")
+    if url is not None:
+        _check_address(url.get_secret_value(), schemes)
     return url
 
 
-def _complaints(error: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False)
-    ]
+def _check_address(url: str, schemes: tuple[str, ...]) -> None:
+    if not url.startswith(schemes):
+        raise ValueError(f"the address must start with {' or '.join(schemes)}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(
+            "the address's port is no number; in a password, write % for / : @ and # as %2F …"
+        ) from error
+    if port == 0 or (schemes is _HTTP_SCHEMES and not parts.hostname):
+        raise ValueError("the address names no server")
+
+
+def _variables(name: str) -> list[str]:
+    alias = Settings.model_fields[name].validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [name]
+    return list(dict.fromkeys(choice.upper() for choice in choices if isinstance(choice, str)))
 
 
 @lru_cache(maxsize=1)

@@ -1,1 +1,1 @@
-"""Probes of dependencies: one file a kind, one function a probe."""
+"""Probes: what is checked, when, and what was found. One file a kind, one function a probe."""

@@ -1,1 +1,5 @@
-"""The Flask application: health, metrics."""
+"""The fleet over HTTP: health for orchestrators, metrics for Prometheus."""
+
+from watchfleet.web.app import create_app
+
+__all__ = ["create_app"]

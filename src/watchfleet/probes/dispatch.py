@@ -1,0 +1,142 @@
+"""Which targets are due: claimed in the store, so that any number of dispatchers may run."""
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine, text
+
+from watchfleet.clock import slot_start
+from watchfleet.probes.probe import Target
+from watchfleet.probes.reasons import Reason
+from watchfleet.probes.registry import kind
+from watchfleet.probes.targets import Targets
+
+LARGEST_BULK: Final = 100
+LARGEST_BATCH: Final = 16
+"""Of checks that need a thread each."""
+SLOW_TIMEOUT: Final = timedelta(seconds=5)
+MOST_SLOW_BATCHES: Final = 8
+RESYNC_SECONDS: Final = 60.0
+
+# A target that was not probed in time is probed once; its next time stays on its own grid.
+_CLAIM: Final = text(
+    "UPDATE probe_target SET due_at = due_at + make_interval(secs => interval_seconds *"
+    " (floor(extract(epoch FROM CAST(:now AS timestamptz) - due_at)::float8 / interval_seconds) + 1))"
+    " WHERE due_at <= :now AND (:slow_too OR reason <> 'timeout') RETURNING name, reason"
+)
+_SYNC: Final = text(
+    "INSERT INTO probe_target AS old"
+    " (name, kind, interval_seconds, severity, labels, due_at, status, status_since, failures)"
+    " SELECT new.name, new.kind, new.seconds, new.severity, new.labels, new.due_at, 'unknown', :now, 0"
+    " FROM unnest(CAST(:names AS text[]), CAST(:kinds AS text[]), CAST(:seconds AS float8[]),"
+    " CAST(:severities AS text[]), CAST(:labels AS jsonb[]), CAST(:due AS timestamptz[]))"
+    " AS new (name, kind, seconds, severity, labels, due_at) ORDER BY new.name"
+    " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, interval_seconds = excluded.interval_seconds,"
+    " severity = excluded.severity, labels = excluded.labels,"
+    " due_at = CASE WHEN old.interval_seconds = excluded.interval_seconds THEN old.due_at"
+    " ELSE excluded.due_at END"
+    " WHERE (old.kind, old.interval_seconds, old.severity, old.labels)"
+    " IS DISTINCT FROM (excluded.kind, excluded.interval_seconds, excluded.severity, excluded.labels)"
+)
+_DROP: Final = text("DELETE FROM probe_target WHERE name <> ALL(CAST(:names AS text[]))")
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What one tick found.
+
+    Attributes:
+        batches: The names of due targets, in batches that are to be checked together.
+        synced: Whether the store was brought in line with the configuration.
+    """
+
+    batches: list[list[str]]
+    synced: bool
+
+
+_synced: WeakKeyDictionary[Engine, tuple[Targets, float]] = WeakKeyDictionary()
+
+
+def dispatch(connection: Connection, targets: Targets, now: datetime) -> Dispatched:
+    """Claim what is due and put it into batches.
+
+    Args:
+        connection: A transaction; commit it before the batches are sent: what is claimed and not sent is
+            checked at its next time, what is sent and not claimed would be checked twice.
+        targets: The configuration.
+        now: The time of the tick.
+    """
+    synced = _is_due_for_sync(connection.engine, targets)
+    if synced:
+        sync(connection, targets, now)
+        _synced[connection.engine] = (targets, time.monotonic())
+    claimed = connection.execute(_CLAIM, {"now": now, "slow_too": _slow_turn(targets, now)}).all()
+    known = [(targets.by_name[name], reason) for name, reason in claimed if name in targets.by_name]
+    return Dispatched(list(_batches(known)), synced)
+
+
+def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> None:
+    """Make the store's targets those of the configuration; what did not change keeps its state."""
+    ordered = sorted(targets, key=lambda target: target.name)
+    names = [target.name for target in ordered]
+    connection.execute(_DROP, {"names": names})
+    connection.execute(
+        _SYNC,
+        {
+            "now": now,
+            "names": names,
+            "kinds": [target.kind for target in ordered],
+            "seconds": [target.interval.total_seconds() for target in ordered],
+            "severities": [str(target.severity) for target in ordered],
+            "labels": [json.dumps(dict(target.labels)) for target in ordered],
+            "due": [first_due(target, now) for target in ordered],
+        },
+    )
+
+
+def first_due(target: Target, now: datetime) -> datetime:
+    """When a new target is checked first: the fleet's own at once, others spread over their interval.
+
+    A target's place in the interval follows from its name, and so stays the same.
+    """
+    if target.own:
+        return now
+    digest = int.from_bytes(blake2b(target.name.encode(), digest_size=8).digest())
+    due = slot_start(now, target.interval) + target.interval * (digest / 2**64)
+    return due if due >= now else due + target.interval
+
+
+def _is_due_for_sync(engine: Engine, targets: Targets) -> bool:
+    """At a process's first tick, when the configuration changed, and now and then lest the two part."""
+    known, at = _synced.get(engine, (None, 0.0))
+    return known is not targets or time.monotonic() - at > RESYNC_SECONDS
+
+
+def _slow_turn(targets: Targets, now: datetime) -> bool:
+    """Whether targets that timed out last time have their turn in this second.
+
+    Each of their batches may take the longest timeout; with a turn a second, that many would run at once.
+    """
+    longest = max((target.timeout.total_seconds() for target in targets), default=0.0)
+    return int(now.timestamp()) % max(1, math.ceil(longest / MOST_SLOW_BATCHES)) == 0
+
+
+def _batches(claimed: Sequence[tuple[Target, str]]) -> Iterator[list[str]]:
+    """Batches in which nobody waits for somebody much slower."""
+    lanes: dict[tuple[bool, bool, str], list[str]] = defaultdict(list)
+    for target, reason in claimed:
+        bulk = target.kind if kind(target.kind).bulk else ""
+        slow = not target.own and (reason == Reason.TIMEOUT or target.timeout > SLOW_TIMEOUT)
+        lanes[not target.own, slow, bulk].append(target.name)
+    for (_, _, bulk), names in sorted(lanes.items()):
+        size = LARGEST_BULK if bulk else LARGEST_BATCH
+        for start in range(0, len(names), size):
+            yield sorted(names[start : start + size])

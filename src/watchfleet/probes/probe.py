@@ -1,0 +1,141 @@
+"""What a probe is made of: its target, its options, its deadline, and the result that it returns."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from watchfleet.clock import utcnow
+from watchfleet.model import Measurement, ProbeResult, Severity, Status
+from watchfleet.probes.reasons import Reason
+from watchfleet.redact import redact
+
+LONGEST_DETAIL: Final = 300
+
+
+class Options(BaseModel):
+    """The settings of one kind of probe; each kind derives its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is probed.
+
+    Attributes:
+        name: Unique among all targets.
+        kind: The kind of its probe.
+        interval: Time between two checks.
+        timeout: How long one check may take.
+        degraded_after: Slower than that, it counts as degraded.
+        labels: Carried by its samples and alerts.
+        severity: Of the alert that it is down.
+        required: Whether the fleet is not ready while it is down.
+        own: Whether it is one of the fleet's own dependencies.
+        options: What its kind needs to know.
+    """
+
+    name: str
+    kind: str
+    interval: timedelta
+    timeout: timedelta
+    degraded_after: timedelta | None
+    labels: Mapping[str, str]
+    severity: Severity
+    required: bool
+    own: bool
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a probe must have its verdict.
+
+    Attributes:
+        at: By the clock of `time.monotonic`.
+    """
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """The deadline that many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    def remaining(self) -> float:
+        """Seconds until then; never less than a millisecond, because 0 means "no limit" to many clients."""
+        return max(0.001, self.at - time.monotonic())
+
+
+class Attempt:
+    """One check under way; knows its target and when it began, and makes the result."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._began: datetime = utcnow()
+        self._clock = time.monotonic()
+
+    def up(self, values: Iterable[Measurement] = (), *, duration: float | None = None) -> ProbeResult:
+        """The target serves; it counts as degraded when it took longer than its `degraded_after`.
+
+        Args:
+            values: What else was measured.
+            duration: Seconds that the target took, if the probe knows better than this clock.
+        """
+        taken = self._taken(duration)
+        limit = self._target.degraded_after
+        if limit is not None and taken > limit.total_seconds():
+            detail = f"took {taken:.3f} s, more than {limit.total_seconds():g} s"
+            return self._result(Status.DEGRADED, Reason.SLOW, detail, values, taken)
+        return self._result(Status.UP, "", "", values, taken)
+
+    def degraded(self, reason: str, detail: str, values: Iterable[Measurement] = ()) -> ProbeResult:
+        """The target serves, but not as it should."""
+        return self._result(Status.DEGRADED, reason, detail, values, self._taken())
+
+    def down(
+        self,
+        reason: str,
+        detail: str,
+        values: Iterable[Measurement] = (),
+        *,
+        duration: float | None = None,
+    ) -> ProbeResult:
+        """The target does not serve.
+
+        Args:
+            reason: A snake_case name.
+            detail: One line for people, without secrets and without the text of an exception.
+            values: What was measured nevertheless.
+            duration: Seconds that the target took, if the probe knows better than this clock.
+        """
+        return self._result(Status.DOWN, reason, detail, values, self._taken(duration))
+
+    def unknown(self, reason: str, detail: str) -> ProbeResult:
+        """The check could not be made: nothing is said about the target."""
+        return self._result(Status.UNKNOWN, reason, detail, (), self._taken())
+
+    def _taken(self, duration: float | None = None) -> float:
+        return time.monotonic() - self._clock if duration is None else duration
+
+    def _result(
+        self, status: Status, reason: str, detail: str, values: Iterable[Measurement], taken: float
+    ) -> ProbeResult:
+        return ProbeResult(
+            self._target.name,
+            status,
+            str(reason),
+            taken,
+            self._began,
+            _one_line(redact(detail))[:LONGEST_DETAIL],
+            tuple(values),
+        )
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())

@@ -1,0 +1,29 @@
+"""The web process's application."""
+
+from flask import Flask, Response
+
+from watchfleet.web.health import EXTENSION, health
+from watchfleet.web.metrics import metrics
+from watchfleet.web.monitor import Monitor
+from watchfleet.web.pages import pages
+from watchfleet.web.remote_write import receiver
+from watchfleet.web.trends import api as trends
+
+
+def create_app(monitor: Monitor | None = None) -> Flask:
+    """An application that serves the fleet's health, its metrics and its pages.
+
+    Args:
+        monitor: Where health is known from; by default a monitor of the application's own.
+    """
+    app = Flask("watchfleet", static_folder=None, template_folder=None)
+    app.extensions[EXTENSION] = monitor or Monitor()
+    for blueprint in (health, metrics, pages, receiver, trends):
+        app.register_blueprint(blueprint)
+    app.after_request(_harden)
+    return app
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

@@ -1,0 +1,136 @@
+"""What `/metrics` shows, as Prometheus's metric families."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from sqlalchemy import Connection, func, select, text
+
+from watchfleet.db.tables import alert
+from watchfleet.metrics.business import PlatformTotals, platform_totals
+from watchfleet.metrics.counters import Total, totals
+from watchfleet.model import Status
+from watchfleet.notify.outbox import accounting
+from watchfleet.probes.health import LOST_AFTER, Check
+
+STORE_SECONDS: Final = 2
+"""How long each query for `/metrics` may take."""
+_HELP: Final = {
+    "celery_queue_length": "Messages that wait in a queue",
+    "celery_worker_up": "Whether a worker answered the last broadcast",
+    "disk_free_bytes": "What an ordinary user may still write",
+    "memory_available_bytes": "Memory that can be had without swapping",
+    "probe_http_duration_seconds": "Duration of each phase of the last check",
+    "probe_http_status_code": "HTTP status of the last check",
+}
+# The names that the dashboards of Celery exporters know.
+_RENAMED: Final = {"celery_queue_length": {"queue": "queue_name"}}
+
+Point = tuple[dict[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTotals:
+    """What the store has to say, read in one transaction."""
+
+    platforms: list[PlatformTotals]
+    counters: list[Total]
+    alerts: list[Point]
+    notifications: dict[str, int] = field(default_factory=dict)
+
+
+def read_store(connection: Connection) -> StoreTotals:
+    """Read everything that `/metrics` shows of the store."""
+    connection.execute(text(f"SET LOCAL statement_timeout = '{STORE_SECONDS}s'"))
+    rows = connection.execute(
+        select(alert.c.rule, alert.c.severity, alert.c.state, func.count())
+        .where(alert.c.state.in_(("pending", "firing")))
+        .group_by(alert.c.rule, alert.c.severity, alert.c.state)
+    )
+    alerts = [
+        ({"alertname": rule, "severity": severity, "state": state}, float(count))
+        for rule, severity, state, count in rows
+    ]
+    return StoreTotals(platform_totals(connection), totals(connection), alerts, accounting(connection))
+
+
+def of_checks(checks: Mapping[str, Check | None], now: float) -> Iterator[Metric]:
+    """The last result of each target, unless it is too old to be told."""
+    points: dict[str, list[Point]] = defaultdict(list)
+    for name, check in checks.items():
+        if check is not None and now - check.checked_at <= LOST_AFTER * check.interval:
+            for metric, labels, value in _points(name, check):
+                points[metric].append((labels, value))
+    for metric, found in points.items():
+        yield gauge(metric, _HELP.get(metric, "Measured by the last check"), found)
+
+
+def of_store(found: StoreTotals) -> Iterator[Metric]:
+    """Accounts and scrapes by platform, alerts, notifications, and the store's own counters."""
+    yield counter(
+        "scrapes_total",
+        "Scrapes that applications reported",
+        [
+            ({"platform": one.platform, "outcome": outcome}, float(value))
+            for one in found.platforms
+            for outcome, value in (("succeeded", one.succeeded), ("failed", one.failed))
+        ],
+    )
+    yield gauge(
+        "accounts",
+        "Accounts by the outcome of their last scrape",
+        [
+            ({"platform": one.platform, "state": state}, float(value))
+            for one in found.platforms
+            for state, value in (("ok", one.ok), ("failing", one.failing))
+        ],
+    )
+    yield gauge(
+        "scrape_last_success_timestamp_seconds",
+        "When a scrape last succeeded, in Unix seconds",
+        [
+            ({"platform": one.platform}, one.last_success_at.timestamp())
+            for one in found.platforms
+            if one.last_success_at
+        ],
+    )
+    yield gauge("watchfleet_alerts", "Alerts that are pending or firing", found.alerts)
+    yield gauge(
+        "watchfleet_notifications",
+        "Notifications; created = sent + dead + grouped + suppressed + open",
+        [({"state": state}, float(count)) for state, count in found.notifications.items()],
+    )
+    by_name: dict[str, list[Point]] = defaultdict(list)
+    for total in found.counters:
+        by_name[total.name].append((total.labels, total.value))
+    for name, points in by_name.items():
+        yield counter(name, "Counted in the store", points)
+
+
+def gauge(name: str, help_text: str, points: Iterable[Point]) -> Metric:
+    """A family of levels."""
+    return _filled(GaugeMetricFamily(name, help_text), name, points)
+
+
+def counter(name: str, help_text: str, points: Iterable[Point]) -> Metric:
+    """A family of counters; `name` ends in `_total`."""
+    return _filled(CounterMetricFamily(name, help_text), name, points)
+
+
+def _filled(family: Metric, name: str, points: Iterable[Point]) -> Metric:
+    for labels, value in points:
+        family.add_sample(name, labels, value)
+    return family
+
+
+def _points(target: str, check: Check) -> Iterator[tuple[str, dict[str, str], float]]:
+    labels = {"target": target, "kind": check.kind}
+    yield "probe_checked_timestamp_seconds", labels, check.checked_at
+    if check.status is not Status.UNKNOWN:
+        yield "probe_success", labels, float(check.status in {Status.UP, Status.DEGRADED})
+        yield "probe_duration_seconds", labels, check.duration
+    for name, value, more in check.values:
+        renamed = _RENAMED.get(name, {})
+        yield name, {"target": target, **{renamed.get(key, key): more[key] for key in more}}, value

@@ -1,0 +1,46 @@
+"""Probes: what is due, and the batches that check it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from celery import shared_task
+
+from tasks.rules import evaluate
+from watchfleet.clock import utcnow
+from watchfleet.db.engine import transaction
+from watchfleet.probes import rounds
+from watchfleet.probes.probe import Target
+from watchfleet.probes.recorder import Recorder
+
+EVALUATE_EXPIRES: Final = 15.0
+"""Seconds: after them the periodic evaluation has come by."""
+
+
+def call_rules() -> None:
+    """Have the alert rules look at once."""
+    evaluate.apply_async(expires=EVALUATE_EXPIRES, retry=False)
+
+
+recorder = Recorder(transaction, call_rules)
+
+
+@shared_task(name="watchfleet.probes.dispatch")
+def dispatch() -> int:
+    """Send out what is due; returns in how many batches."""
+    batches = rounds.tick(recorder, utcnow())
+    for batch in batches:
+        run_batch.apply_async((batch.names, batch.slot), expires=batch.expires, retry=False)
+    return len(batches)
+
+
+@shared_task(name="watchfleet.probes.run_batch")
+def run_batch(names: list[str], slot: str) -> dict[str, Any]:
+    """Check the targets of one batch; returns what changed, as far as the store has it."""
+    recorded = rounds.carry_out(names, slot, recorder)
+    return {"changed": recorded.changed, "failing": recorded.failing} if recorded else {"recorded": False}
+
+
+def check_unasked(targets: Sequence[Target], now: datetime) -> None:
+    """Check targets without a message, while none comes."""
+    rounds.probe(targets, f"{now.timestamp():.3f}", recorder)

@@ -1,0 +1,197 @@
+"""Probes of servers, against real ones that serve, refuse, hang and die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from kombu import Connection, Queue
+from redis import Redis
+from sqlalchemy import text
+from support.mortal import silent_port
+from support.servers import PostgresServer, free_port, running, wait_until
+from support.target_of import checked
+
+from watchfleet.db.engine import transaction
+from watchfleet.model import ProbeResult
+from watchfleet.probes import celery_workers
+from watchfleet.probes.batch import check
+from watchfleet.probes.targets import get_targets
+
+
+def outcome(result: ProbeResult) -> tuple[str, str]:
+    return str(result.status), result.reason
+
+
+def values(result: ProbeResult, name: str, label: str) -> dict[str, float]:
+    return {found.labels[label]: found.value for found in result.values if found.name == name}
+
+
+# --- postgres
+
+
+def test_postgres(postgres_server: PostgresServer) -> None:
+    good = postgres_server.url()
+    assert outcome(checked("postgres", url=good)) == ("up", "")
+    assert outcome(checked("postgres", url=good.replace("postgresql://", "postgresql+psycopg2://"))) == (
+        "up",
+        "",
+    )
+    wrong = good.replace(postgres_server.password, "wrong")
+    assert outcome(checked("postgres", url=wrong)) == ("down", "auth_failed")
+    assert outcome(checked("postgres", url=postgres_server.url("nowhere"))) == ("down", "database_missing")
+    result = checked("postgres", url=f"postgresql://u:p@127.0.0.1:{free_port()}/d")
+    assert outcome(result) == ("down", "connection_refused")
+    assert "127.0.0.1" not in result.detail
+
+
+def test_a_postgres_that_hangs_is_down_in_time() -> None:
+    with silent_port() as port:
+        began = time.monotonic()
+        result = checked("postgres", url=f"postgresql://u:p@127.0.0.1:{port}/d", timeout="1s")
+        assert outcome(result) == ("down", "timeout")
+        assert time.monotonic() - began < 10
+
+
+# --- redis
+
+
+def test_redis(redis_url: str) -> None:
+    assert outcome(checked("redis", url=redis_url)) == ("up", "")
+    place = redis_url.partition("@")[2]
+    assert outcome(checked("redis", url=f"redis://:wrong@{place}")) == ("down", "auth_failed")
+    assert outcome(checked("redis", url=f"redis://127.0.0.1:{free_port()}")) == ("down", "connection_refused")
+    assert outcome(checked("redis", url="redis://nowhere.invalid")) == ("down", "dns_failure")
+    with silent_port() as port:
+        assert outcome(checked("redis", url=f"redis://127.0.0.1:{port}", timeout="1s")) == ("down", "timeout")
+
+
+# --- queues
+
+
+def fill(url: str, queue: Queue, messages: int) -> None:
+    with Connection(url) as connection:
+        for number in range(messages):
+            connection.Producer().publish(number, routing_key=queue.name, declare=[queue])
+
+
+def test_the_depth_of_queues_on_redis(redis_url: str) -> None:
+    fill(redis_url, Queue("orders"), 5)
+    fields = {"url": redis_url, "queues": ["orders", "nothing"]}
+    result = checked("celery_queue", **fields)
+    assert outcome(result) == ("up", "")
+    assert values(result, "celery_queue_length", "queue") == {"orders": 5, "nothing": 0}
+    assert outcome(checked("celery_queue", degraded_above=4, **fields)) == ("degraded", "queue_too_long")
+    long = checked("celery_queue", degraded_above=1, down_above=4, **fields)
+    assert outcome(long) == ("down", "queue_too_long")
+    assert long.detail == "5 messages wait in orders"
+
+
+def test_on_rabbitmq(rabbitmq_url: str) -> None:
+    fill(rabbitmq_url, Queue("orders", queue_arguments={"x-queue-type": "quorum"}), 3)
+    fields = {"url": rabbitmq_url, "queues": ["nothing", "orders"]}
+    wait_until(
+        lambda: (
+            values(checked("celery_queue", **fields), "celery_queue_length", "queue")
+            == {"nothing": 0, "orders": 3}
+        )
+    )
+    assert outcome(checked("rabbitmq", url=rabbitmq_url)) == ("up", "")
+    wrong = rabbitmq_url.replace("guest:guest", "guest:wrong")
+    assert outcome(checked("rabbitmq", url=wrong)) == ("down", "auth_failed")
+
+
+def test_a_broker_that_is_away_says_nothing_of_its_queues_and_workers() -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    assert outcome(checked("celery_queue", url=url, queues=["a"])) == ("unknown", "connection_refused")
+    assert outcome(checked("celery_workers", url=url, expected=["a"])) == ("unknown", "connection_refused")
+    refused = f"amqp://127.0.0.1:{free_port()}//"
+    assert outcome(checked("rabbitmq", url=refused)) == ("down", "connection_refused")
+    with silent_port() as port:
+        hanging = checked("rabbitmq", url=f"amqp://127.0.0.1:{port}//", timeout="1s")
+        assert outcome(hanging) == ("down", "timeout")
+
+
+# --- workers
+
+
+@contextmanager
+def worker(url: str, name: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    options = ["--pool=solo", "--without-gossip", "--without-mingle", f"--hostname={name}@here", f"-Q{name}"]
+    command = [sys.executable, "-m", "celery", "--quiet", "-b", url, "worker", *options]
+    with running(command, log, signal.SIGKILL, {**os.environ, "PYTHONWARNINGS": "default"}) as process:
+        yield process
+
+
+def test_workers_answer_and_a_killed_one_is_missed(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery_workers, "SILENCE", 1.0)
+    fields = {"url": redis_url, "expected": ["shop", "mail"]}
+    with (
+        worker(redis_url, "shop", tmp_path / "shop.log"),
+        worker(redis_url, "mail", tmp_path / "mail.log") as mail,
+    ):
+        wait_until(lambda: checked("celery_workers", **fields).ok)
+        result = checked("celery_workers", **fields)
+        assert values(result, "celery_worker_up", "hostname") == {"mail@here": 1, "shop@here": 1}
+        # Who waits for everybody's answer does not wait for the time to run out.
+        assert result.duration < celery_workers.SILENCE
+        exact = checked("celery_workers", url=redis_url, expected=["shop@here", "shop@elsewhere"])
+        assert (outcome(exact), exact.detail) == (
+            ("down", "workers_missing"),
+            "no answer from shop@elsewhere",
+        )
+        mail.send_signal(signal.SIGKILL)
+        mail.wait()
+        missed = checked("celery_workers", **fields)
+        assert (outcome(missed), missed.detail) == (("down", "workers_missing"), "no answer from mail")
+        assert values(missed, "celery_worker_up", "hostname") == {"shop@here": 1}
+        everybody = checked("celery_workers", url=redis_url)
+        assert outcome(everybody) == ("up", "")
+        with closing(Redis.from_url(redis_url, decode_responses=True)) as redis:
+            assert not list(redis.scan_iter("*reply*"))
+    nobody = checked("celery_workers", url=redis_url)
+    assert (outcome(nobody), nobody.detail) == (("down", "workers_missing"), "no worker answers")
+
+
+def test_the_fleet_s_own_workers_may_still_be_starting(environment: pytest.MonkeyPatch) -> None:
+    environment.setattr(celery_workers, "SILENCE", 0.2)
+    own = get_targets().by_name["celery-workers"]
+    environment.setattr(celery_workers, "_began", time.monotonic())
+    assert outcome(check(own)) == ("unknown", "starting")
+    environment.setattr(celery_workers, "_began", time.monotonic() - celery_workers.STARTING_SECONDS - 1)
+    missing = check(own)
+    assert outcome(missing) == ("down", "workers_missing")
+    assert "probes" in missing.detail
+
+
+# --- beat
+
+
+def test_beat_is_judged_by_its_last_tick(environment: pytest.MonkeyPatch, database_url: str) -> None:
+    def after(seconds: float) -> ProbeResult:
+        with transaction() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO beat_leader (id, epoch, holder, ticked_at)"
+                    " VALUES (1, 1, 'x', now() - make_interval(secs => :seconds))"
+                    " ON CONFLICT (id) DO UPDATE SET ticked_at = excluded.ticked_at"
+                ),
+                {"seconds": seconds},
+            )
+        return checked("celery_beat", url=database_url)
+
+    assert outcome(checked("celery_beat", url=database_url)) == ("down", "no_leader")
+    assert outcome(after(0)) == ("up", "")
+    assert outcome(after(8)) == ("degraded", "ticks_stalled")
+    stalled = after(100)
+    assert outcome(stalled) == ("down", "ticks_stalled")
+    assert stalled.values[0].value >= 100
+    away = checked("celery_beat", url=f"postgresql://127.0.0.1:{free_port()}/d")
+    assert outcome(away) == ("unknown", "store_unavailable")

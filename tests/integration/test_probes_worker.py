@@ -1,0 +1,89 @@
+"""From a tick to results in the cache and in the store, in a real worker on a real broker."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from redis import Redis
+from sqlalchemy import select
+from support.servers import ROOT, running, wait_until
+from support.web_server import WebServer, serving
+
+from watchfleet.db.cache import get_cache
+from watchfleet.db.engine import transaction
+from watchfleet.db.tables import probe_target
+from watchfleet.model import Status
+from watchfleet.probes import health
+
+WORKER = [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool=threads", "--concurrency=4"]
+OPTIONS = [
+    "--without-gossip",
+    "--without-mingle",
+    "--loglevel=INFO",
+    "--hostname=probes@%h",
+    "-Qwatchfleet.probes",
+]
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def client(environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path) -> Iterator[Celery]:
+    """A client of a running probes worker, which knows one target beside its own."""
+    configuration = tmp_path / "watchfleet.yml"
+    target = {
+        "name": "shop",
+        "kind": "http",
+        "url": web.url("/status/200"),
+        "interval": "1s",
+        "required": True,
+    }
+    configuration.write_text(json.dumps({"targets": [target, {"name": "broken", "kind": "nonsense"}]}))
+    environment.setenv("WATCHFLEET_CONFIG", str(configuration))
+    environment.chdir(ROOT)
+    log = tmp_path / "worker.log"
+    with running([*WORKER, *OPTIONS], log, signal.SIGKILL), Celery(broker=os.environ["BROKER_URL"]) as client:
+        wait_until(lambda: " ready." in log.read_text())
+        yield client
+    assert f"{configuration}:1: target \"broken\": there is no probe of kind 'nonsense'" in log.read_text()
+
+
+def tick(client: Celery) -> bool:
+    """Send what beat sends every second; returns False."""
+    client.send_task("watchfleet.probes.dispatch", queue="watchfleet.probes", expires=1)
+    return False
+
+
+def status(name: str) -> Status | None:
+    check = health.read(get_cache()).get(name)
+    return check.status if check else None
+
+
+def failures(name: str) -> int | None:
+    with transaction() as connection:
+        return connection.scalar(select(probe_target.c.failures).where(probe_target.c.name == name))
+
+
+def test_a_tick_checks_what_is_due_and_failures_call_the_rules(client: Celery, web: WebServer) -> None:
+    wait_until(lambda: tick(client) or status("shop") is Status.UP, every=0.3)
+    wait_until(lambda: {"postgres", "redis", "disk", "memory"} <= set(health.read(get_cache())))
+    assert {status(name) for name in ("postgres", "redis", "disk", "memory")} <= {Status.UP, Status.DEGRADED}
+    assert status("broken") is None
+    with closing(Redis.from_url(os.environ["BROKER_URL"])) as broker:
+        broker.delete("watchfleet.rules")
+        web.close()
+        wait_until(lambda: tick(client) or (failures("shop") or 0) >= 2, every=0.3)
+        assert status("shop") is Status.DOWN
+        calls = [json.loads(message) for message in broker.lrange("watchfleet.rules", 0, -1)]
+    assert {call["headers"]["task"] for call in calls} == {"watchfleet.rules.evaluate"}
+    assert all(call["headers"]["expires"] for call in calls)
