@@ -14,11 +14,11 @@ _redis = not _broker.startswith(("amqp", "pyamqp"))
 broker_url = _broker
 broker_connection_retry_on_startup = True  # a fleet may start before its broker
 broker_connection_max_retries = None  # an outage ends when it ends; the supervisor is no better at waiting
-broker_pool_limit = 4  # a publisher or two and the control channel of each process
+broker_pool_limit = 80  # opened as needed; a broadcast holds two, and Flower makes 33 at once: fewer deadlock
 broker_heartbeat = 10  # RabbitMQ notices a dead peer in 20 s instead of two minutes
 if _redis:
     broker_transport_options = {
-        "visibility_timeout": 900,  # above every time limit, so that nothing runs twice while it runs
+        "visibility_timeout": 900,  # above twice the time limit: a task may wait for one before it runs
         "unacked_restore_interval": 5,  # a killed worker's messages come back after the timeout + 5 s
         "unacked_restore_throttle": 1,  # likewise
         "socket_timeout": 5,  # a half-open connection hangs 20 s at most instead of for ever
@@ -31,12 +31,7 @@ else:
     broker_transport_options = {"confirm_publish": True}  # a publish that RabbitMQ lost raises
 
 # --- messages
-accept_content = ["json"]  # never pickle: whoever writes to the broker could run code here
-task_serializer = "json"
-result_serializer = "json"
-event_serializer = "json"
-timezone = "UTC"
-enable_utc = True
+accept_content = ["json"]  # the default, and said: with pickle, whoever writes to the broker runs code here
 
 # --- queues
 task_default_queue = fleet.DEFAULT_QUEUE  # Celery's own default would mix with other applications' messages
@@ -59,29 +54,29 @@ task_routes = {
 # --- tasks
 imports = ("tasks",)
 task_acks_late = True  # a killed worker's task runs again; every task of ours may
-task_acks_on_failure_or_timeout = True  # a task that fails by itself would only fail again
+task_retry_on_worker_lost = True  # a killed child's, too, but `max_retries` (3) times: it may be what kills
 task_time_limit = 300  # nothing runs for ever
 task_soft_time_limit = 240  # time to write down what was running
 task_ignore_result = True  # results live in the store; a broker is no place for them
 task_send_sent_event = True  # Flower shows how long a task waited
-task_track_started = False  # events tell; a result write a task would double the broker's load
 
 # --- results
 result_backend = _settings.cache_url  # only for tasks that ask for it
 result_expires = 3600  # a day of them is memory for nothing
+redis_socket_timeout = 5  # who waits for a result waits for a dead server as long
+redis_socket_connect_timeout = 5  # likewise
+redis_socket_keepalive = True  # likewise
 
 # --- workers
 worker_prefetch_multiplier = 1  # no message waits behind a slow one while another process is idle
 worker_send_task_events = True  # Flower
-worker_soft_shutdown_timeout = 20  # running tasks end on SIGTERM, what remains goes back to its queue
-worker_enable_soft_shutdown_on_idle = True  # hands back what is held for later, too
+worker_soft_shutdown_timeout = 15  # on SIGTERM tasks may end, what remains goes back (workers/signals.py)
 worker_cancel_long_running_tasks_on_connection_loss = True  # its message is already on its way to another
 worker_max_tasks_per_child = 5000  # a slow leak ends here
-worker_hijack_root_logger = False  # our formatter, with redaction, stays in place
-worker_redirect_stdouts = False  # a print is a print
 
 # --- beat
 beat_scheduler = "workers.beat:PostgresScheduler"  # two run, one acts
 beat_schedule = schedules.beat_schedule(_settings.schedules)
-beat_max_loop_interval = 1  # a standby looks once a second whether it must lead
-beat_enable_remote_control = True  # `inspect ping` reaches beat, and goes silent when ticks stall
+beat_max_loop_interval = 1  # a leader that is silent for two has lost its place (watchfleet.db.leadership)
+beat_enable_remote_control = True  # `inspect ping` reaches beat
+beat_remote_control_max_tick_age = 10  # and goes silent when ticks stall, not only after a minute

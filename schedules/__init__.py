@@ -20,9 +20,15 @@ class Entry:
     period: timedelta
     why: str
 
+    @property
+    def queue(self) -> str:
+        """The queue of the task's concern: `watchfleet.probes` for `watchfleet.probes.dispatch`."""
+        return self.task.rpartition(".")[0]
+
 
 ENTRIES: Final = (
     Entry("watchfleet.probes.dispatch", timedelta(seconds=1), "nothing is probed"),
+    Entry("watchfleet.probes.scrape_dispatch", timedelta(seconds=1), "no target of `scrape` is scraped"),
     Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
     Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
@@ -31,9 +37,9 @@ ENTRIES: Final = (
 
 
 def beat_schedule(periods: Mapping[str, timedelta]) -> dict[str, dict[str, Any]]:
-    """The entries in Celery's form.
+    """The entries in Celery's form, each with its queue and its expiry.
 
-    Every message expires with its period, so that a stopped worker's backlog never floods it.
+    A message is fresh for one period, so that a stopped worker's backlog never floods it.
 
     Args:
         periods: Other periods, by task name.
@@ -53,4 +59,5 @@ def beat_schedule(periods: Mapping[str, timedelta]) -> dict[str, dict[str, Any]]
 def _celery_form(entry: Entry, period: timedelta) -> dict[str, Any]:
     if period <= timedelta(0):
         raise ValueError(f"schedules: {entry.task} has the period {period}; it must be positive")
-    return {"task": entry.task, "schedule": period, "options": {"expires": period.total_seconds()}}
+    options = {"queue": entry.queue, "expires": period.total_seconds()}
+    return {"task": entry.task, "schedule": period, "options": options}

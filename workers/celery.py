@@ -2,5 +2,9 @@
 
 from celery import Celery
 
-app = Celery("watchfleet")
+app = Celery("watchfleet", task_cls="workers.task:Task")
 app.config_from_object("celeryconfig")
+
+from workers import liveness, signals, standby  # noqa: E402 - the tasks they import bind to the app
+
+__all__ = ["app", "liveness", "signals", "standby"]

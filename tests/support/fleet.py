@@ -96,13 +96,17 @@ class Fleet:
         wait_until(lambda: not psutil.pid_exists(pid))
 
     def is_healthy(self) -> bool:
-        """Every process runs, and the fleet says that it is ready; asked without the command line's start."""
+        """Every process runs, and the fleet says that it is ready."""
+        return self.why_not_healthy() == ""
+
+    def why_not_healthy(self) -> str:
+        """What speaks against its health; asked without the command line's start, since it is asked often."""
         try:
             processes = report.supervisor_of(self.directory, self.state).processes()
-        except FleetError:
-            return False
-        all_run = all(process.state == report.RUNNING for process in processes)
-        return all_run and not why_not_ready(self.state.web_port)
+        except FleetError as error:
+            return str(error)
+        unwell = [f"{one.name} {one.state}" for one in processes if one.state != report.RUNNING]
+        return ", ".join(unwell) or why_not_ready(self.state.web_port)
 
     @property
     def state(self) -> State:

@@ -9,8 +9,19 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
+from alembic import command
+from alembic.config import Config
 from redis import Redis, RedisError
-from support.servers import PostgresServer, free_port, running, wait_until
+from support.servers import (
+    ROOT,
+    PostgresServer,
+    forget_environment,
+    free_port,
+    running,
+    use_environment,
+    wait_until,
+)
 
 from watchfleet.embedded import postgres, valkey
 
@@ -54,21 +65,21 @@ class Mortal:
 
 
 @contextmanager
-def mortal_postgres(folder: Path) -> Iterator[tuple[Mortal, PostgresServer]]:
+def mortal_postgres(folder: Path, fsync: str = "off") -> Iterator[tuple[Mortal, PostgresServer]]:
     """A PostgreSQL of the test's own, running."""
     password, port = secrets.token_hex(16), free_port()
     data = folder / "postgres"
     postgres.initialise(data, password)
     with (data / "postgresql.conf").open("a") as file:
-        file.write("fsync = off\nautovacuum = off\n")
+        file.write(f"fsync = {fsync}\nautovacuum = off\n")
     server = PostgresServer(port, password)
 
     @contextmanager
     def start() -> Iterator[psutil.Process]:
         # What a kill -9 leaves behind: another process may have the number that it names.
         (data / "postmaster.pid").unlink(missing_ok=True)
-        command = postgres.serve_command(data, port)
-        with running(command, folder / "postgres.log", signal.SIGINT) as process:
+        serve = postgres.serve_command(data, port)
+        with running(serve, folder / "postgres.log", signal.SIGINT) as process:
             wait_until(server.answers)
             yield psutil.Process(process.pid)
 
@@ -81,11 +92,22 @@ def mortal_postgres(folder: Path) -> Iterator[tuple[Mortal, PostgresServer]]:
         shutil.rmtree(data, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def mortal_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mortal, PostgresServer]]:
+    """A PostgreSQL with the schema for tests that kill it; each leaves it running."""
+    with mortal_postgres(tmp_path_factory.mktemp("mortal")) as (mortal, server):
+        with pytest.MonkeyPatch.context() as patch:
+            use_environment(patch, DATABASE_URL=server.url())
+            command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
+        forget_environment()
+        yield mortal, server
+
+
 @contextmanager
 def mortal_valkey(folder: Path) -> Iterator[tuple[Mortal, str]]:
     """A Valkey of the test's own, running, and its address."""
     password, port = secrets.token_hex(16), free_port()
-    command = valkey.serve_command(valkey.configure(folder / "valkey", port, password))
+    serve = valkey.serve_command(valkey.configure(folder / "valkey", port, password))
     url = valkey.url(port, password)
 
     def answers() -> bool:
@@ -97,7 +119,7 @@ def mortal_valkey(folder: Path) -> Iterator[tuple[Mortal, str]]:
 
     @contextmanager
     def start() -> Iterator[psutil.Process]:
-        with running(command, folder / "valkey.log") as process:
+        with running(serve, folder / "valkey.log") as process:
             wait_until(answers)
             yield psutil.Process(process.pid)
 
