@@ -5,6 +5,7 @@ this one table.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ INGEST_QUEUE: Final = "watchfleet.ingest"
 INGEST_TASK: Final = "watchfleet.ingest.write"
 
 
+@cache  # looking at every installed distribution takes milliseconds
 def channel_names() -> tuple[str, ...]:
     """The notification channels: ours, then those of other distributions (`watchfleet.channels`)."""
     others = {point.name for point in entry_points(group="watchfleet.channels")}
@@ -85,8 +87,9 @@ def families() -> tuple[Family, ...]:
             "probes",
             ("watchfleet.probes",),
             "threads",
-            4,
-            "a batch waits for the network, bounded by its own deadlines; one process is enough",
+            16,
+            "a batch waits for the network, bounded by its own deadlines: slow targets hold threads, "
+            "not the check of the fleet itself",
         ),
         Family(
             "alerts",

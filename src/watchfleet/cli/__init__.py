@@ -18,11 +18,13 @@ COMMANDS: Final = {
     "doctor": "watchfleet.cli.doctor:doctor",
     "config": "watchfleet.cli.config:config",
     "db": "watchfleet.cli.db:db",
+    "query": "watchfleet.cli.query:query",
+    "metrics": "watchfleet.cli.metrics:metrics",
 }
 
 
 class Commands(click.Group):
-    """A group whose subcommands are imported when they are called, so that each costs only its own imports."""
+    """A group whose subcommands are imported when called: each costs only its own imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
         """Every subcommand, in the order in which a newcomer meets them."""
@@ -42,7 +44,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="watchfleet")
 def cli() -> None:
-    r"""Monitoring on the Celery, Redis and Postgres that you already run.
+    """Monitoring on the Celery, Redis and Postgres that you already run.
 
     \b
     Examples:

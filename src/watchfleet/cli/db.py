@@ -16,7 +16,13 @@ from watchfleet.errors import FleetError
 
 @click.group()
 def db() -> None:
-    """Bring the store's schema up to date, and tell how it stands."""
+    """Bring the store's schema up to date, and tell how it stands.
+
+    \b
+    Examples:
+      watchfleet db upgrade
+      watchfleet db check
+    """
 
 
 @db.command()
@@ -27,6 +33,11 @@ def upgrade(revision: str, *, sql: bool) -> None:
 
     All steps are one transaction: an upgrade that fails changes nothing. Any number may run at once; one
     acts and the others wait for it. With --sql, REVISION may be a range such as 0001:0002.
+
+    \b
+    Examples:
+      watchfleet db upgrade
+      watchfleet db upgrade --sql > schema.sql
     """
     root = fleet_root()
     if sql:
@@ -46,7 +57,12 @@ def upgrade(revision: str, *, sql: bool) -> None:
 
 @db.command()
 def current() -> None:
-    """Show the database's revision and the newest one."""
+    """Show the database's revision and the newest one.
+
+    \b
+    Examples:
+      watchfleet db current
+    """
     root = fleet_root()
     with _failures(), transaction() as connection:
         found = schema.current(connection)
@@ -57,7 +73,12 @@ def current() -> None:
 
 @db.command()
 def check() -> None:
-    """Exit 1 if the schema is not the newest, or not as its revision made it."""
+    """Exit 1 if the schema is not the newest, or not as its revision made it.
+
+    \b
+    Examples:
+      watchfleet db check
+    """
     root = fleet_root()
     newest = schema.head(root)
     with _failures(), transaction() as connection:

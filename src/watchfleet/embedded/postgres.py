@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
-import subprocess
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from watchfleet.embedded.privileges import hand_over, unprivileged
+from watchfleet.embedded.commands import run
+from watchfleet.embedded.interruption import Interruption
+from watchfleet.embedded.privileges import hand_over, server_uid, unprivileged
 from watchfleet.errors import FleetError
 
 MAJOR: Final = 18
@@ -55,34 +57,37 @@ def binary(name: str) -> Path:
     return Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin" / name
 
 
-def initialise(data: Path, password: str) -> bool:
+def initialise(data: Path, password: str, interruption: Interruption | None = None) -> bool:
     """Make the data directory if there is none; return whether one was made.
 
+    It is made under another name and renamed when it is whole, so that nothing half made is ever served.
+
     Raises:
-        FleetError: It is of another major version, or cannot be made.
+        FleetError: It is of another major version or another user's, or cannot be made.
+        SignalReceivedError: A signal came.
     """
     if (data / "PG_VERSION").exists():
-        _check_version(data)
+        check(data)
         return False
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hand_over(data)
-    with tempfile.NamedTemporaryFile("w", prefix="watchfleet-", encoding="utf-8") as secret:
-        secret.write(password)
-        secret.flush()
-        hand_over(Path(secret.name))
-        _run(
-            "initdb",
-            f"--pgdata={data}",
-            f"--username={USER}",
-            f"--pwfile={secret.name}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--no-instructions",
-        )
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+    unfinished = data.with_name(f"{data.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    hand_over(unfinished)
+    _initdb(unfinished, password, interruption or Interruption())
+    with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write("\n# watchfleet's own settings\n" + _CONFIGURATION)
+    unfinished.rename(data)
     return True
+
+
+def check(data: Path) -> None:
+    """Whether the wheel's PostgreSQL can serve an existing data directory.
+
+    Raises:
+        FleetError: It is of another major version, or another user's.
+    """
+    _check_version(data)
+    _check_owner(data)
 
 
 def serve_command(data: Path, port: int) -> list[str]:
@@ -104,14 +109,33 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _run(program: str, *arguments: str) -> None:
-    done = subprocess.run(
-        unprivileged([str(binary(program)), *arguments]),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-    if done.returncode:
-        raise FleetError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
+def _check_owner(data: Path) -> None:
+    """PostgreSQL serves only what belongs to the user that it runs as."""
+    owner = data.stat().st_uid
+    if owner != server_uid():
+        raise FleetError(
+            f"{data} belongs to uid {owner}, and PostgreSQL would run as uid {server_uid()}: run "
+            "watchfleet as the user who made it, or name another --data-dir"
+        )
+
+
+def _initdb(data: Path, password: str, interruption: Interruption) -> None:
+    with tempfile.NamedTemporaryFile("w", prefix="watchfleet-", encoding="utf-8") as secret:
+        secret.write(password)
+        secret.flush()
+        hand_over(Path(secret.name))
+        command = [
+            str(binary("initdb")),
+            f"--pgdata={data}",
+            f"--username={USER}",
+            f"--pwfile={secret.name}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        ]
+        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+        try:
+            run(unprivileged(command), interruption, timeout=120, environment=environment)
+        except FleetError as error:
+            raise FleetError(f"initdb could not make {data}: {error}") from error

@@ -49,6 +49,11 @@ def hand_over(path: Path) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
+def server_uid() -> int:
+    """The uid that `unprivileged` runs commands as."""
+    return _user().pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
 def _user() -> pwd.struct_passwd:
     for name in USERS:
         try:
