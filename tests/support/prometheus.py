@@ -15,9 +15,11 @@ from support.servers import free_port, running, wait_until
 BINARY = shutil.which("prometheus")
 NODE_EXPORTER = shutil.which("prometheus-node-exporter")
 
-needs_prometheus = pytest.mark.skipif(BINARY is None, reason="Debian's prometheus is not installed")
+needs_prometheus = pytest.mark.skipif(
+    BINARY is None, reason="prometheus is not installed: `make peers` installs it"
+)
 needs_node_exporter = pytest.mark.skipif(
-    NODE_EXPORTER is None, reason="Debian's prometheus-node-exporter is not installed"
+    NODE_EXPORTER is None, reason="prometheus-node-exporter is not installed: `make peers` installs it"
 )
 
 Key = tuple[tuple[str, str], ...]

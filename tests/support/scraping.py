@@ -81,6 +81,11 @@ def ended() -> set[Key]:
     return {key_of(row.name, row.labels) for row in rows}
 
 
+def rejected() -> list[str]:
+    """Why samples were turned away, each reason once."""
+    return [row.reason for row in _rows("SELECT DISTINCT reason FROM ingest_rejects")]
+
+
 def _rows(query: str) -> list[Any]:
     with transaction() as connection:
         return list(connection.execute(text(query)))

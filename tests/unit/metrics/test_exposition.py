@@ -50,7 +50,7 @@ def test_numbers_are_read_as_go_does(written: str):
 
 @pytest.mark.parametrize("written", ["", "x", "1_000", "0x1p3", "0x10", "1,5", "١", "--1", "1e", "∞"])
 def test_other_numbers_refuse_the_page(written: str):
-    with pytest.raises(ExpositionError, match="^line 2: "):
+    with pytest.raises(ExpositionError, match=r"^line 2: "):
         read(f"b 1\na {written}\n")
 
 
@@ -76,7 +76,7 @@ def test_a_malformed_line_is_named(line: str, where: int):
 
 
 def test_text_that_is_no_utf_8_is_refused_with_its_line():
-    with pytest.raises(ExpositionError, match="^line 2: not UTF-8"):
+    with pytest.raises(ExpositionError, match=r"^line 2: not UTF-8"):
         list(parse(b"a 1\nb \xff\n", ""))
 
 

@@ -1,0 +1,1 @@
+"""Scraping: the metrics that targets expose, read as Prometheus reads them."""
