@@ -70,7 +70,7 @@ def query(
     *,
     as_object: bool,
 ) -> None:
-    r"""Evaluate the PromQL expression EXPR over the samples in the store.
+    """Evaluate the PromQL expression EXPR over the samples in the store.
 
     TIME is an instant (2026-11-23T12:00:00Z, or Unix seconds) or how long ago it was (1h). Times are shown
     in UTC. Exits 2 when EXPR is no PromQL, 1 when it cannot be evaluated.

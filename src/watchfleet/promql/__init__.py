@@ -11,7 +11,7 @@ expressions, `anchored` and `smoothed`, and metric names that go only when a que
 do not exist here: functions on them find nothing.
 """
 
-from watchfleet.promql.errors import ParseError, QueryError, QueryLimitError
+from watchfleet.promql.errors import ParseError, QueryError, QueryLimitError, QueryTimeoutError
 from watchfleet.promql.limits import Limits, Options
 from watchfleet.promql.query import Expression, Prefetched, instant, parse, plan, range_
 from watchfleet.promql.series import SeriesSet
@@ -31,6 +31,7 @@ __all__ = [
     "Prefetched",
     "QueryError",
     "QueryLimitError",
+    "QueryTimeoutError",
     "Sample",
     "Scalar",
     "Series",

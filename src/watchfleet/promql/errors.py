@@ -54,6 +54,10 @@ class QueryLimitError(QueryError):
     """The query would cost more than its limits allow."""
 
 
+class QueryTimeoutError(QueryLimitError):
+    """The query took longer than its limits allow."""
+
+
 def position_in(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, both counted from 1."""
     before = text[:offset]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Final
 
-from watchfleet.promql.errors import QueryLimitError
+from watchfleet.promql.errors import QueryLimitError, QueryTimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Budget:
         """See to it that there is time left.
 
         Raises:
-            QueryLimitError: There is none.
+            QueryTimeoutError: There is none.
         """
         if monotonic() > self._deadline:
-            raise QueryLimitError(f"the query took longer than {self._limits.seconds:g} s")
+            raise QueryTimeoutError(f"the query took longer than {self._limits.seconds:g} s")
 
     @staticmethod
     def _check(what: str, used: int, allowed: int) -> None:
