@@ -31,6 +31,7 @@ ENTRIES: Final = (
     Entry("watchfleet.probes.scrape_dispatch", timedelta(seconds=1), "no target of `scrape` is scraped"),
     Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
     Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
+    Entry("watchfleet.rollups.verify", timedelta(hours=1), "a rollup that is wrong stays unnoticed"),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )

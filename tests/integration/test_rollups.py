@@ -135,6 +135,15 @@ def test_values_that_are_no_numbers_are_kept_and_do_not_count():
     assert rows("SELECT count(*) FROM samples") == [(3,)]
 
 
+def test_a_slice_without_any_number_stops_no_other():
+    write("b1", [sample(7200, float("nan")), sample(7200 + 60, 1.0, "b"), sample(7200 + 8 * 3600, 1.0)])
+    drain()
+    write("b2", [sample(3600 * 6, float("nan"))])
+    drain()
+    assert rows("SELECT count(*) FROM dirty_slice") == [(0,)]
+    assert wrong() == []
+
+
 def test_what_was_rolled_up_from_dropped_samples_stays():
     write("b1", [sample(3600), sample(3601)])
     drain()

@@ -36,6 +36,9 @@ from watchfleet.model import Kind, Sample
 WRITERS, WORKERS, SIZE, HOSTS = 2, 2, 40, 4
 LATE, LATEST = 0.2, 3 * 3600
 PATIENCE = 60.0
+LONGEST, ENOUGH = 60.0, 40
+"""A storm goes on for that many seconds at most, until that many batches were sent."""
+
 LATER = timedelta(days=2)
 """By then every bucket is over."""
 
@@ -182,15 +185,15 @@ def _mark_last_windows(connection: Connection, now: datetime) -> None:
     marks.put(connection, TIERS[0], starts, np.zeros(3, np.int64), now)
 
 
-def _put_or_do_nothing(connection: Connection, tier: Tier, slices: Ints, series: Ints, now: datetime) -> None:
-    for slice_, one in sorted(zip(slices.tolist(), series.tolist(), strict=True)):  # in order: no deadlock
+def _put_or_do_nothing(connection: Connection, tier: Tier, slices: Ints, _: Ints, now: datetime) -> None:
+    for slice_ in sorted(set(slices.tolist())):  # in order: no deadlock
         values = {"tier": tier.position, "shard": tier.shard(slice_), "slice": marks.instant(slice_)}
         connection.execute(
             text(
-                "INSERT INTO dirty_slice (shard, tier, slice, series_id, marked_at)"
-                " VALUES (:shard, :tier, :slice, nullif(:series, 0), :now) ON CONFLICT DO NOTHING"
+                "INSERT INTO dirty_slice (shard, tier, slice, marked_at)"
+                " VALUES (:shard, :tier, :slice, :now) ON CONFLICT DO NOTHING"
             ),
-            {**values, "series": one, "now": now},
+            {**values, "now": now},
         )
 
 
@@ -212,20 +215,40 @@ def storm(
     _warm_up()
     if arm is Arm.DO_NOTHING:
         with transaction() as connection:
-            connection.execute(
-                text("CREATE UNIQUE INDEX one_mark ON dirty_slice (tier, slice, coalesce(series_id, 0))")
-            )
+            connection.execute(text("CREATE UNIQUE INDEX one_mark ON dirty_slice (tier, slice)"))
     starts: list[tuple[str, Callable[[], BaseProcess]]] = [
         ("writer", partial(_start, write, url, folder, seed, n, arm)) for n in range(WRITERS)
     ]
     starts += [("worker", partial(_start, roll, url, arm, n)) for n in range(WORKERS)]
-    kills = _rage(starts, server, random.Random(seed), seconds, outages)
+    sent = partial(_batches, folder, seed)
+    kills = _rage(starts, server, random.Random(seed), Length(seconds, outages, sent))
     wait_until(_is_alone)
     with transaction() as connection:
         connection.execute(text("DROP INDEX IF EXISTS one_mark"))
     outcome = _settle(folder, seed, arm)
     outcome.kills = kills
     return outcome
+
+
+@dataclass
+class Length:
+    """How long a storm is: some seconds, and on a machine that is busy until enough was done and killed."""
+
+    seconds: float
+    outages: int
+    batches: Callable[[], int]
+
+    def goes_on(self, passed: float, kills: Counter[str]) -> bool:
+        done = kills["PostgreSQL"] >= self.outages and kills["writer"] > 0 and kills["worker"] > 0
+        return passed < self.seconds or (passed < LONGEST and not (done and self.batches() >= ENOUGH))
+
+    def is_outage(self, passed: float, kills: Counter[str]) -> bool:
+        killed = kills["PostgreSQL"]
+        return killed < self.outages and passed > self.seconds * (killed + 0.5) / self.outages
+
+
+def _batches(folder: Path, seed: int) -> int:
+    return sum(len(ledger.times()) for ledger in ledgers(folder, seed))
 
 
 def _warm_up() -> None:
@@ -250,15 +273,14 @@ def _rage(
     starts: list[tuple[str, Callable[[], BaseProcess]]],
     server: Mortal,
     rng: random.Random,
-    seconds: float,
-    outages: int,
+    length: "Length",
 ) -> Counter[str]:
     kills: Counter[str] = Counter()
     with _all(starts) as processes:
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < seconds:
-            time.sleep(rng.uniform(0.05, 0.4))
-            if passed > seconds * (kills["PostgreSQL"] + 0.5) / (outages or 1e-9):
+        while length.goes_on(passed := time.monotonic() - began, kills):
+            time.sleep(rng.uniform(0.1, 0.6))
+            if length.is_outage(passed, kills):
                 server.kill()
                 server.start()
                 kills["PostgreSQL"] += 1

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "db": "watchfleet.cli.db:db",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
+    "rollups": "watchfleet.cli.rollups:rollups",
 }
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from watchfleet.cli.metrics_retention import retention
 from watchfleet.cli.metrics_trend import trend
 
 
@@ -15,4 +16,5 @@ def metrics() -> None:
     """
 
 
+metrics.add_command(retention)
 metrics.add_command(trend)

@@ -124,7 +124,7 @@ def put_above(connection: Connection, tier: Tier, taken: Taken, now: datetime) -
 
 def due(connection: Connection, now: datetime) -> list[tuple[int, Tier, int]]:
     """The shards with work, as shard, tier and the start of its oldest slice; the oldest first."""
-    condition, values = _due(now)
+    condition, values = due_condition(now)
     rows = connection.execute(
         text(
             "SELECT shard, tier, min(slice) AS slice FROM dirty_slice"  # noqa: S608 - the condition is ours
@@ -140,7 +140,7 @@ def take(connection: Connection, tier: Tier, start: int, end: int, now: datetime
 
     The caller holds the shard's lock.
     """
-    condition, values = _due(now)
+    condition, values = due_condition(now)
     rows = connection.execute(
         text(
             "DELETE FROM dirty_slice WHERE tier = :tier"  # noqa: S608 - the condition is ours
@@ -161,7 +161,7 @@ def _sorted(marks: Sequence[tuple[int, int]]) -> Taken:
     return Taken(sorted(series.keys() - partial.keys()), partial)
 
 
-def _due(now: datetime) -> tuple[str, dict[str, Any]]:
+def due_condition(now: datetime) -> tuple[str, dict[str, Any]]:
     """The SQL condition for marks that are due.
 
     A slice that is over is due at once; one that is still filling, when its mark has waited long enough. A

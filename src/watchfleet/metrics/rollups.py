@@ -105,7 +105,7 @@ def _run(connection: Connection, tier: Tier, start: int, end: int, now: datetime
     partitions.ensure(connection.engine, tier.table, {instant(start).date()})
     rows = 0
     for extent in _extents(tier, taken):
-        for part, buckets in _computed(connection, tier, extent):
+        for part, buckets in computed(connection, tier, extent):
             rollup_rows.replace(connection, tier, part, buckets)
             rows += len(buckets)
     marks.put_above(connection, tier, taken, now)
@@ -134,8 +134,8 @@ def _extents(tier: Tier, taken: Taken) -> Iterator[Extent]:
         yield Extent(min(taken.partial), max(taken.partial) + tier.width, series)
 
 
-def _computed(connection: Connection, tier: Tier, extent: Extent) -> Iterator[tuple[Extent, Buckets]]:
-    """The rows of an extent, in parts that fit into memory."""
+def computed(connection: Connection, tier: Tier, extent: Extent) -> Iterator[tuple[Extent, Buckets]]:
+    """The rows of an extent as they should be, in parts that fit into memory."""
     if tier.source is not partitions.SAMPLES:
         children = rollup_rows.read(connection, tier.source.table, extent)
         yield extent, aggregate.merge(children, tier.buckets)

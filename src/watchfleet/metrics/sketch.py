@@ -121,7 +121,7 @@ def quantiles(cells: Cells, wanted: Sequence[float]) -> list[Floats]:
 
     Every owner from 0 to the last must have a cell.
     """
-    starts = np.flatnonzero(np.r_[True, np.diff(cells.owner) != 0])
+    starts = np.flatnonzero(np.diff(cells.owner, prepend=-1))
     cumulative = np.cumsum(cells.count)
     before = np.r_[0, cumulative][starts]
     total = np.add.reduceat(cells.count, starts)

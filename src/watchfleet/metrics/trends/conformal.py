@@ -9,6 +9,8 @@ from watchfleet.metrics.trends.series import Floats
 BINS: Final = 6
 """Parts of the horizon that have errors of their own."""
 FEWEST: Final = 10
+HAIR: Final = 1e-9
+"""What a product may be above a whole number by rounding."""
 SAMPLES_PER_ORIGIN: Final = 2
 """The errors of one forecast are alike: however many they are, they count as about two."""
 
@@ -36,7 +38,7 @@ def narrowest(errors: Floats, coverage: float, origins: int) -> tuple[float, flo
     """
     ordered = np.sort(errors)
     share = min(1.0, coverage * (1 + 1 / (SAMPLES_PER_ORIGIN * origins)))
-    held = min(len(ordered), int(np.ceil(share * len(ordered))))
+    held = min(len(ordered), int(np.ceil(share * len(ordered) - HAIR)))
     widths = ordered[held - 1 :] - ordered[: len(ordered) - held + 1]
     best = int(np.argmin(widths))
     return float(ordered[best]), float(ordered[best + held - 1])

@@ -55,12 +55,10 @@ class Points(NamedTuple):
 def _rollup(label: str, table: str, width: int) -> Points:
     rate = "increase / NULLIF(extract(epoch FROM last_ts - first_ts), 0)"
     value = f"CASE kind WHEN 'counter' THEN {rate} WHEN 'event' THEN sum / {width} ELSE sum / n END"
-    return Points(
-        label,
-        width,
-        f"SELECT series_id, CAST(extract(epoch FROM bucket) AS float8), {value} FROM {table} JOIN series ON id = series_id"  # noqa: S608 - all parts are ours
-        " WHERE series_id = ANY(:ids) AND bucket >= :since AND bucket < :until ORDER BY 1, 2 LIMIT :most",
-    )
+    columns = f"series_id, CAST(extract(epoch FROM bucket) AS float8), {value}"
+    where = "series_id = ANY(:ids) AND bucket >= :since AND bucket < :until"
+    query = f"SELECT {columns} FROM {table} JOIN series ON id = series_id WHERE {where}"  # noqa: S608 - all ours
+    return Points(label, width, f"{query} ORDER BY 1, 2 LIMIT :most")
 
 
 SAMPLES: Final = Points(
