@@ -194,15 +194,19 @@ def report(table: dict[str, dict[str, Any]], seconds: float) -> None:
         for who in ("ours", "peer")
     }
     within = {f"{c:.0%}": sum(abs(row["ours"][c].covered - c) <= 0.05 for row in rows) for c in COVERAGES}
+    # The headline is of medians: where values are zero most of the time, widths of nearly nothing would
+    # make the geometric mean look too good.
     ratios = {
         what: {f"{c:.0%}": round(geometric(table, c, what), 3) for c in COVERAGES}
         for what in ("width", "interval_score")
     }
     medians = {
-        f"{c:.0%}": round(float(np.median([ratio(r["ours"][c].width, r["peer"][c].width) for r in rows])), 3)
+        f"{c:.0%}": round(
+            float(np.nanmedian([ratio(r["ours"][c].width, r["peer"][c].width) for r in rows])), 3
+        )
         for c in COVERAGES
     }
-    combined = float(np.sqrt(np.prod(list(ratios["width"].values()))))
+    combined = float(np.sqrt(np.prod(list(medians.values()))))
     _harness.report(
         "forecast",
         combined,

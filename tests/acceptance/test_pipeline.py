@@ -79,7 +79,8 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         }
         fleet = Fleet(tmp_path, **variables)
         try:
-            fleet.up("--demo")
+            said = fleet.up("--demo").stdout
+            assert ("BROKER_URL: RabbitMQ" in said) == (broker is not None)
             yield Watched(fleet, target, hook, mailbox, fleet.database_url)
             fleet.down()
             fleet.assert_nothing_is_left()

@@ -35,7 +35,7 @@ def test_a_fleet_ends_and_continues_and_forgets_nothing(own_fleet: Fleet) -> Non
     # In the foreground, until Ctrl-C.
     process = own_fleet.start()
     until_it_stays(process)
-    assert own_fleet.is_healthy()
+    wait_until(own_fleet.is_healthy, PATIENCE)
     begun, ports = utcnow(), own_fleet.state
     wait_until(lambda: "postgres" in own_fleet.targets_up_since(begun), PATIENCE)
     process.send_signal(signal.SIGINT)
@@ -64,7 +64,7 @@ def test_a_fleet_ends_and_continues_and_forgets_nothing(own_fleet: Fleet) -> Non
     # In the foreground again: the orphans are replaced. Its supervisor is killed, too.
     process = own_fleet.start()
     assert "a supervisor that was killed" in until_it_stays(process)
-    assert own_fleet.is_healthy()
+    wait_until(own_fleet.is_healthy, PATIENCE)
     assert orphans.isdisjoint(process.pid for process in own_fleet.processes())
     assert "postgres" in own_fleet.targets_up_between(begun, ended)
     own_fleet.kill(own_fleet.pid("supervisord"))

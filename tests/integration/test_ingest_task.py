@@ -71,5 +71,9 @@ def test_a_batch_goes_back_to_its_queue_when_the_store_is_away_for_long(redis_ur
     python(RUN, ["b1", batch()], DATABASE_URL=nowhere)
     with closing(Redis.from_url(redis_url)) as broker:
         assert broker.llen(INGEST_QUEUE) == 1
+        headers = json.loads(broker.lindex(INGEST_QUEUE, 0))["headers"]
+        shown = headers["argsrepr"] + headers["kwargsrepr"]  # what task events carry
+        assert "b1" in shown
+        assert "host" not in shown
         with worker():
             wait_until(lambda: stored() == 20)

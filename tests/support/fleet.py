@@ -30,8 +30,6 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 Query = Callable[..., list[read.SeriesPoints]]
 PATIENCE = 90
 """Seconds for a start, several times what it takes."""
-RECOVERY = 20
-"""Seconds within which the fleet promises to be healthy again when one of its processes was killed."""
 
 
 class Fleet:

@@ -38,7 +38,9 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
         "RABBITMQ_CONF_ENV_FILE": os.devnull,
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1 -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            "+S 1 -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+        ),
     }
     url = f"amqp://guest:guest@127.0.0.1:{port}//"
     with (

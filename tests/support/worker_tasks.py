@@ -32,7 +32,7 @@ def nap(self: Task, seconds: float) -> None:
     _note(self, "ended")
 
 
-@shared_task(name="watchfleet.upkeep.testing.die", bind=True)
+@shared_task(name="watchfleet.upkeep.testing.die", bind=True, max_retries=1)
 def die(self: Task) -> None:
     _note(self, "began")
     os.kill(os.getpid(), signal.SIGKILL)
