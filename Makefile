@@ -29,7 +29,7 @@ test: $(READY)  ## Run the tests (ARGS="-k beat" and so on)
 chaos-rollups: export CHAOS_SECONDS = $(or $(SECONDS),60)
 chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)
 chaos-rollups: $(READY)  ## Kill writers, rollup workers and PostgreSQL at random, then compare (SECONDS=60 SEED=1)
-	$(BIN)/python -m pytest tests/chaos/test_rollups.py -q -s
+	$(BIN)/python -m pytest tests/chaos/test_rollups.py -q -s --numprocesses=0
 
 lint: $(READY)  ## Format check, lint, types, import order
 	$(BIN)/ruff format --check .

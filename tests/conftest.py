@@ -1,5 +1,7 @@
 """Fixtures that every kind of test uses: real servers on free ports, gone when the tests end."""
 
+from hypothesis import settings
+
 pytest_plugins = [
     "support.skips",
     "support.servers",
@@ -9,3 +11,7 @@ pytest_plugins = [
     "support.rabbitmq",
     "support.celery_nodes",
 ]
+
+# The same examples in every run: what fails here fails again, and a search for more has its own time.
+settings.register_profile("suite", derandomize=True)
+settings.load_profile("suite")

@@ -72,7 +72,7 @@ class PostgresScheduler(Scheduler):  # type: ignore[misc]  # celery publishes no
                     pause = self._look()
                 except SQLAlchemyError as error:
                     self._candidate.close()
-                    self._report("PostgreSQL", getattr(error, "orig", None) or error)
+                    self._report("PostgreSQL", error)
                     self._stopping.wait(RETRY)
                 else:
                     self._report("PostgreSQL", None)
@@ -166,7 +166,8 @@ class PostgresScheduler(Scheduler):  # type: ignore[misc]  # celery publishes no
         """Log an outage when it begins and when it ends, not at every tick."""
         if error is not None and what not in self._outages:
             self._outages.add(what)
-            logger.error("%s is away, no tick until it is back: %s", what, error)
+            cause = error.__context__ or error  # Celery and SQLAlchemy wrap what the server or socket said
+            logger.error("%s is away, no tick until it is back: %s: %s", what, type(cause).__name__, cause)
         elif error is None and what in self._outages:
             self._outages.remove(what)
             logger.info("%s is back", what)

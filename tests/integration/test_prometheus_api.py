@@ -75,7 +75,9 @@ def test_instant_queries(client: FlaskClient) -> None:
     found = get(client, "query", query='up{job="db"}[1m]', time=AT)
     assert found["resultType"] == "matrix"
     assert found["result"][0]["values"] == [[AT - 30, "0"], [AT, "0"]]
-    now = client.get("/api/v1/query", query_string={"query": "up"}).json["data"]["result"]
+    now = client.get("/api/v1/query", query_string={"query": "up", "lookback_delta": "1h"}).json["data"][
+        "result"
+    ]
     assert len(now) == 2
     assert get(client, "query", query="up", time=AT + 60, lookback_delta="10s")["result"] == []
 
@@ -95,7 +97,10 @@ def test_notes_and_limits(client: FlaskClient) -> None:
     assert len(answer.json["data"]["result"]) == 1
     assert answer.json["warnings"] == ["results truncated due to limit"]
     assert "might not be a counter" in answer.json["infos"][0]
-    assert "warnings" not in client.get("/api/v1/query", query_string={"query": "up"}).json
+    assert (
+        "warnings"
+        not in client.get("/api/v1/query", query_string={"query": "up", "lookback_delta": "1h"}).json
+    )
 
 
 def test_what_is_in_the_store(client: FlaskClient) -> None:

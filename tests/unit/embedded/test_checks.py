@@ -68,6 +68,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
 
 def test_an_application_that_cannot_be_imported_is_told_with_the_reason(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").touch()
     (tmp_path / "workers" / "celery.py").write_text("import a_module_that_is_not_there\n")
     found = fleet.application(Setup(setup.directory, tmp_path))
     assert found.level == "fail"
