@@ -11,7 +11,9 @@ def result(setup: CeleryTestSetup, x: int, y: int) -> AsyncResult:
 
 
 # kombu forgets a socket whose broker was killed; it is closed when it is collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
 def test_work_goes_on_when_workers_and_broker_are_killed(celery_setup: CeleryTestSetup):
     assert celery_setup.ready(control=True)
     killed, other = celery_setup.worker_cluster
