@@ -190,8 +190,9 @@ class Expressions:
 
     def _over(self, window: str) -> str:
         if self._random.random() < 0.1 and "odd" not in window:  # of infinity 2.42 makes NaN
-            moving = window.partition(" @ ")[0]  # 2.42 loses all times but the first of a range query
-            return self._one_of(*_PREDICTIONS).format(moving)
+            inner, bracket, modifier = window.rpartition("]")
+            fixed = modifier.partition(" @ ")[0]  # 2.42 loses all times but the first of a range query
+            return self._one_of(*_PREDICTIONS).format(f"{inner}{bracket}{fixed}")
         return self._one_of(*_OVER_TIME).format(window)
 
     def _subquery(self, depth: int) -> str:
