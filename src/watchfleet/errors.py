@@ -18,15 +18,22 @@ class ConfigError(WatchfleetError):
         message: What is wrong, with the value that was found.
         path: The file that holds it, if a file does.
         line: Its line there, from 1.
+        column: Its column there, from 1.
         mend: What to write instead.
     """
 
     def __init__(
-        self, message: str, *, path: Path | None = None, line: int | None = None, mend: str | None = None
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        mend: str | None = None,
     ) -> None:
-        where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
-        super().__init__(f"{where}{message}" + (f" ({mend})" if mend else ""))
-        self.path, self.line, self.mend = path, line, mend
+        place = ":".join(str(part) for part in (path, line, column) if part is not None) if path else ""
+        super().__init__((f"{place}: " if place else "") + message + (f" ({mend})" if mend else ""))
+        self.message, self.path, self.line, self.column, self.mend = message, path, line, column, mend
 
 
 class StoreUnavailableError(WatchfleetError):

@@ -1,6 +1,7 @@
 """A YAML mapping that remembers on which line each of its values stands."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,6 +13,8 @@ Location = tuple[str | int, ...]
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST_BYTES: Final = 32 * 1024 * 1024
+DEEPEST: Final = 100
+"""How deep a file may nest: libyaml composes by recursion, and would end the process."""
 
 
 class Document:
@@ -34,7 +37,7 @@ class Document:
         Raises:
             ConfigError: It cannot be read or holds no YAML mapping; names the line.
         """
-        return cls.parse(_text(path), path)
+        return cls.parse(read_text(path), path)
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
@@ -43,19 +46,11 @@ class Document:
         Raises:
             ConfigError: It is no YAML mapping; names the line.
         """
-        try:
-            loader = _Loader(text)
-            root = loader.get_single_node()
+        with _yaml_errors(path):
+            root = _compose(text, path)
             # Before the construction, which merges `<<` into the nodes.
             problems = tuple(_duplicates(root, (), path, set())) if root else ()
-            values = loader.construct_document(root) if root else {}
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise ConfigError(
-                f"not YAML: {error.problem or error.context}", path=path, line=mark.line + 1 if mark else None
-            ) from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError(f"not YAML: {error}", path=path) from error
+            values = _Loader("").construct_document(root) if root else {}
         document = cls(path, _mapping(values, path), root)
         document.problems = problems
         return document
@@ -81,7 +76,56 @@ class Document:
         return True
 
 
-def _text(path: Path) -> str:
+def compose(text: str, path: Path) -> yaml.Node | None:
+    """The tree of nodes that `text`, the content of `path`, means; None if it is empty.
+
+    Raises:
+        ConfigError: It is not YAML, or more than one document; names the line and the column.
+    """
+    with _yaml_errors(path):
+        return _compose(text, path)
+
+
+def repeated_keys(root: yaml.Node, path: Path) -> Iterator[ConfigError]:
+    """Each key that a mapping of the tree gives twice."""
+    return (error for _, error in _duplicates(root, (), path, set()))
+
+
+def _compose(text: str, path: Path) -> yaml.Node | None:
+    _check_depth(text, path)
+    root: yaml.Node | None = _Loader(text).get_single_node()
+    return root
+
+
+def _check_depth(text: str, path: Path) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            mark: Any = event.start_mark
+            cause = f"not YAML that can be used: it nests deeper than {DEEPEST} levels"
+            raise ConfigError(cause, path=path, line=mark.line + 1, column=mark.column + 1)
+
+
+@contextmanager
+def _yaml_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        cause = f"not YAML: {error.problem or error.context}"
+        raise ConfigError(cause, path=path, line=line, column=column) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"not YAML: {error}", path=path) from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: It cannot be read, is too large, or is not UTF-8.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
@@ -149,6 +193,7 @@ def _repeated_keys(node: yaml.MappingNode, path: Path) -> Iterator[ConfigError]:
                 f"{key.value} is given twice, first on line {lines[key.value]}",
                 path=path,
                 line=line,
+                column=key.start_mark.column + 1,
                 mend="keep one of the two",
             )
         lines.setdefault(key.value, line)

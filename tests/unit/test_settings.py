@@ -136,7 +136,7 @@ def test_every_fault_is_named_at_once_with_its_place(monkeypatch: pytest.MonkeyP
         "watchfleet.yml:1: there is no setting 'smtp_prot' (did you mean smtp_port?)",
         "watchfleet.yml:2: probe_interval: '0s': must be more than 0",
         "watchfleet.yml:3: smtp_security: 'ssl': must be 'starttls', 'tls' or 'none'",
-        "watchfleet.yml:5: log_max_files is given twice, first on line 4",
+        "watchfleet.yml:5:1: log_max_files is given twice, first on line 4",
         "watchfleet.yml:6: database_url: ***: the address must start with postgresql://",
         "watchfleet.yml:7: targets: a mapping: must be a valid list (write a list, such as [one, two])",
     ]
@@ -147,7 +147,7 @@ def test_every_fault_is_named_at_once_with_its_place(monkeypatch: pytest.MonkeyP
 
 def test_a_key_that_is_given_twice_stops_the_fleet_even_if_both_are_fine(tmp_path: Path) -> None:
     (tmp_path / "watchfleet.yml").write_text("smtp_port: 25\nsmtp_port: 26\n")
-    with pytest.raises(ConfigError, match=r"watchfleet\.yml:2: smtp_port is given twice"):
+    with pytest.raises(ConfigError, match=r"watchfleet\.yml:2:1: smtp_port is given twice"):
         Settings.load()
 
 

@@ -76,7 +76,7 @@ def test_a_file_is_judged_alone_and_what_is_in_use_with_its_environment(run: Run
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(None, "w.yml: cannot be read"), ("a: b: c", "w.yml:1: not YAML"), ("- a", "w.yml:1: holds a list")],
+    [(None, "w.yml: cannot be read"), ("a: b: c", "w.yml:1:5: not YAML"), ("- a", "w.yml:1: holds a list")],
 )
 def test_a_file_that_is_none(run: Run, tmp_path: Path, content: str | None, complaint: str) -> None:
     if content is not None:

@@ -88,7 +88,7 @@ def test_a_key_that_is_given_twice_is_a_fault_of_its_target_alone() -> None:
         "targets:\n- {name: a, kind: memory, interval: 5s, interval: 6s}\n- {name: b, kind: memory}"
     )
     assert [str(problem) for problem in targets.problems] == [
-        "w.yml:2: interval is given twice, first on line 2 (keep one of the two)"
+        "w.yml:2:41: interval is given twice, first on line 2 (keep one of the two)"
     ]
     assert "b" in targets.by_name
 
