@@ -1,12 +1,12 @@
 """The command `watchfleet`. One file a subcommand, imported when it is called."""
 
 import sys
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from watchfleet import __version__
+from watchfleet.cli._lazy import LazyGroup
 from watchfleet.errors import ConfigError, WatchfleetError
 from watchfleet.redact import redact
 
@@ -21,28 +21,11 @@ COMMANDS: Final = {
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "rollups": "watchfleet.cli.rollups:rollups",
+    "rules": "watchfleet.cli.rules:rules",
 }
 
 
-class Commands(click.Group):
-    """A group whose subcommands are imported when called: each costs only its own imports."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the base class's signature
-        """Every subcommand, in the order in which a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
-        """The subcommand of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name].split(":")
-        command: Any = getattr(import_module(module), attribute)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]} is not a command")
-        return command
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, members=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="watchfleet")
 def cli() -> None:
     """Monitoring on the Celery, Redis and Postgres that you already run.
