@@ -1,0 +1,36 @@
+"""The fleet's own spans, when OTLP_ENDPOINT says where they go."""
+
+from typing import Any
+
+from celery import signals
+from flask import Flask
+
+from watchfleet.instrument import tracing
+from watchfleet.settings import get_settings
+
+
+def trace_web(app: Flask) -> None:
+    """Make spans of the web process's requests and statements."""
+    if _start("web"):
+        tracing.install("flask", app)
+
+
+def _start(role: str) -> bool:
+    if not tracing.start(f"watchfleet-{role}", endpoint=get_settings().otlp_endpoint):
+        return False
+    for library in ("celery", "sqlalchemy"):
+        tracing.install(library)
+    return True
+
+
+def _start_worker(sender: str, **_: Any) -> None:
+    # Before the pool forks. Threads and connections are made by the first span of each process.
+    _start(sender.partition("@")[0])
+
+
+def _start_beat(**_: Any) -> None:
+    _start("beat")
+
+
+signals.celeryd_init.connect(_start_worker)
+signals.beat_init.connect(_start_beat)
