@@ -4,7 +4,6 @@ Another distribution adds a channel by the entry point group `watchfleet.channel
 of the same name.
 """
 
-import logging
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -12,11 +11,10 @@ from typing import Any, Final
 
 from watchfleet import fleet
 from watchfleet.errors import DeliveryError
-from watchfleet.model import Message, Receipt
+from watchfleet.model import Destination, Message, Receipt
 from watchfleet.notify.channel import Channel, Sender
+from watchfleet.notify.receivers import receivers
 from watchfleet.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 CHANNELS: Final = {
     "log": "alert_channels.log:LogChannel",
@@ -25,18 +23,17 @@ CHANNELS: Final = {
     "slack": "alert_channels.slack:SlackChannel",
     "sentry": "alert_channels.sentry:SentryChannel",
 }
-_said: Final[set[str]] = set()
 
 
 class Off:
-    """Stands for a channel that rows wait for, but that no setting configures any more."""
+    """Stands for a destination that rows wait for, but that no configuration names any more."""
 
-    def __init__(self, name: str, needs: str) -> None:
-        self.name, self.needs = name, needs
+    def __init__(self, destination: Destination, needs: str) -> None:
+        self.destination, self.needs = destination, needs
 
     def send(self, message: Message) -> Receipt:
         """Give the notification up: dead, visible, replayable."""
-        detail = f"the channel {self.name} is off; notification {message.delivery_id} needs {self.needs}"
+        detail = f"{self.destination} is off; notification {message.delivery_id} needs {self.needs}"
         raise DeliveryError("channel_off", permanent=True, detail=detail)
 
 
@@ -58,29 +55,13 @@ def load(name: str) -> type[Channel]:
     return channel
 
 
-def enabled(settings: Settings) -> tuple[str, ...]:
-    """The channels that have a receiver, in their order; each that has none says so once a process."""
-    return tuple(name for name in fleet.channel_names() if _is_on(name, settings))
-
-
-def sender(name: str, settings: Settings) -> Sender:
-    """The channel, ready to send.
+def sender(destination: Destination, settings: Settings) -> Sender:
+    """What sends to a destination.
 
     Raises:
-        ConfigError: A setting of it cannot be used.
+        ConfigError: A value of its configuration cannot be used.
         LookupError: There is no channel of that name.
     """
-    kind = load(name)
-    return kind.from_settings(settings) if kind.configured(settings) else Off(name, kind.needs)
-
-
-def _is_on(name: str, settings: Settings) -> bool:
-    try:
-        kind = load(name)
-        on, why = kind.configured(settings), f"it needs {kind.needs}"
-    except Exception as error:  # noqa: BLE001 - a broken channel never stops the others
-        on, why = False, f"it cannot be used: {type(error).__name__}: {error}"
-    if not on and name not in _said:
-        _said.add(name)
-        logger.info("the channel %s is off: %s", name, why)
-    return on
+    kind, receiver = load(destination.channel), receivers(settings).get(destination.receiver)
+    config = receiver.config(destination) if receiver else None
+    return Off(destination, kind.config.needs) if config is None else kind.from_config(config, settings)

@@ -7,7 +7,7 @@ told; a resolved one answers its firing one, so that mail programs show both as 
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.errors import HeaderParseError
@@ -18,14 +18,15 @@ from email.utils import format_datetime, parseaddr
 from html import escape
 from threading import Timer
 from time import monotonic
+from types import MappingProxyType
 from typing import Final, Self
 
 from watchfleet import __version__
 from watchfleet.clock import utcnow
 from watchfleet.errors import ConfigError, DeliveryError
 from watchfleet.model import Message, Receipt
-from watchfleet.notify.identity import delivery_id
-from watchfleet.notify.text import clean, facts, one_line, title
+from watchfleet.notify.receivers import EmailConfig
+from watchfleet.notify.text import clean, distinction, facts, one_line, texts, title
 from watchfleet.settings import Settings
 
 TIMEOUT: Final = 10.0
@@ -34,6 +35,8 @@ CONVERSATION: Final = 5.0
 """Seconds for the rest, at least."""
 DEADLINE: Final = 15.0
 _TEXT_CAP: Final = 16_000
+_ALERT_CAP: Final = 2_000
+_LISTED: Final = 100
 _POLICY: Final = SMTP.clone(cte_type="7bit")
 _TAKEN: Final = {250, 251}
 
@@ -48,57 +51,55 @@ class Server:
         security: `starttls`, `tls` or `none`.
         username: The name to log in with, if any.
         password: The password to log in with.
+        hello: The name to greet it with; by default the host's own.
     """
 
     host: str
     port: int
     security: str
-    username: str | None = None
+    username: str = ""
     password: str = ""
+    hello: str = ""
 
 
 class EmailChannel:
-    """Sends each notification as one mail to all recipients.
+    """Sends each notification to one of the entry's recipients; each has a row of the outbox of its own.
 
     Args:
         server: The mail server.
         sender: The address that mails come from.
-        recipients: Those that they go to.
+        recipients: Those that the entry names; a mail names them all, whoever of them it goes to.
+        headers: Further header fields.
     """
 
-    needs: str = "ALERT_EMAIL_ENABLED, SMTP_HOST and ALERT_EMAIL_TO"
+    config = EmailConfig
 
-    def __init__(self, server: Server, sender: str, recipients: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        sender: str,
+        recipients: tuple[str, ...],
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._server, self._sender = server, _checked(sender, "alert_email_from")
         self._recipients = tuple(_checked(recipient, "alert_email_to") for recipient in recipients)
+        self._headers = headers
 
     @classmethod
-    def configured(cls, settings: Settings) -> bool:
-        """Whether it is switched on and there are a server and a recipient."""
-        return bool(settings.alert_email_enabled and settings.smtp_host and settings.alert_email_to)
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The channel for the `smtp_*` and `alert_email_*` settings."""
-        password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
+    def from_config(cls, config: EmailConfig, settings: Settings) -> Self:  # noqa: ARG003 - the protocol's signature
+        """The channel."""
+        host, port = config.server
         server = Server(
-            settings.smtp_host or "",
-            settings.smtp_port,
-            settings.smtp_security,
-            settings.smtp_username,
-            password,
+            host, port, config.security, config.auth_username, config.secret("auth_password"), config.hello
         )
-        return cls(server, settings.alert_email_from, tuple(settings.alert_email_to))
+        return cls(server, config.sender, config.to, config.headers)
 
     def send(self, message: Message) -> Receipt:
-        """Send it; taken when the server has taken it for at least one recipient.
-
-        The receipt names the recipients that were accepted and those that were refused, with the answer.
-        """
-        mail = compose(message, self._sender, self._recipients)
+        """Send it to the recipient that the message is for."""
+        mail = compose(message, self._sender, self._recipients, self._headers)
         try:
             with session(self._server) as smtp:
-                return _submit(smtp, mail, self._sender, self._recipients)
+                return _submit(smtp, mail, self._sender.addr_spec, message.part)
         except (smtplib.SMTPException, OSError) as error:
             raise failure(error) from error
 
@@ -112,7 +113,7 @@ def session(server: Server) -> Iterator[smtplib.SMTP]:
         OSError: It cannot be reached, or its certificate is not trusted.
     """
     started, context = monotonic(), ssl.create_default_context()
-    name = socket.gethostname()
+    name = server.hello or socket.gethostname()
     if server.security == "tls":
         smtp: smtplib.SMTP = smtplib.SMTP_SSL(
             server.host, server.port, local_hostname=name, timeout=TIMEOUT, context=context
@@ -134,18 +135,22 @@ def session(server: Server) -> Iterator[smtplib.SMTP]:
         smtp.close()
 
 
-def compose(message: Message, sender: Address, recipients: tuple[Address, ...]) -> EmailMessage:
-    """The mail."""
+def compose(
+    message: Message, sender: Address, recipients: tuple[Address, ...], headers: Mapping[str, str]
+) -> EmailMessage:
+    """The mail; one that continues another answers it, so that mail programs show both as a thread."""
     mail = EmailMessage(policy=_POLICY)
     mail["Subject"] = title(message)
     mail["From"], mail["To"] = sender, recipients
     mail["Date"] = format_datetime(utcnow())
     mail["Message-ID"] = _message_id(message.delivery_id, sender)
-    if message.status == "resolved":
-        firing = delivery_id(message.fingerprint, "firing", message.starts_at, "email")
-        mail["In-Reply-To"] = mail["References"] = _message_id(firing, sender)
+    if message.previous is not None and message.previous.reference:
+        mail["In-Reply-To"] = mail["References"] = message.previous.reference
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mailer"] = f"watchfleet {__version__}"
+    for name, value in headers.items():
+        if name not in mail:
+            mail[name] = one_line(value, 500)
     mail.set_content(_text(message))
     mail.add_alternative(_html(message), subtype="html")
     return mail
@@ -153,11 +158,6 @@ def compose(message: Message, sender: Address, recipients: tuple[Address, ...]) 
 
 def failure(error: smtplib.SMTPException | OSError) -> DeliveryError:
     """What an error of the conversation means: a 5xx answer is final, all else may pass."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        answers = {name: _answer(*answer) for name, answer in error.recipients.items()}
-        codes = [code for code, _ in error.recipients.values()]
-        permanent = all(500 <= code < 600 for code in codes)
-        return DeliveryError(f"smtp_{min(codes)}", permanent=permanent, detail=str(answers))
     if isinstance(error, smtplib.SMTPResponseException):
         code, reply = error.smtp_code, error.smtp_error
         permanent = 500 <= code < 600
@@ -177,28 +177,18 @@ def _reason(error: OSError) -> str:
     return next((name for kind, name in names if isinstance(error, kind)), "connection_failed")
 
 
-def _submit(
-    smtp: smtplib.SMTP, mail: EmailMessage, sender: Address, recipients: tuple[Address, ...]
-) -> Receipt:
+def _submit(smtp: smtplib.SMTP, mail: EmailMessage, sender: str, recipient: str) -> Receipt:
     smtp.ehlo_or_helo_if_needed()
-    code, reply = smtp.mail(sender.addr_spec)
+    code, reply = smtp.mail(sender)
     if code != 250:
-        raise smtplib.SMTPSenderRefused(code, reply, sender.addr_spec)
-    answers = {recipient.addr_spec: smtp.rcpt(recipient.addr_spec) for recipient in recipients}
-    refused = {name: answer for name, answer in answers.items() if answer[0] not in _TAKEN}
-    if len(refused) == len(answers):
-        raise smtplib.SMTPRecipientsRefused(refused)
+        raise smtplib.SMTPSenderRefused(code, reply, sender)
+    code, reply = smtp.rcpt(recipient)
+    if code not in _TAKEN:
+        raise smtplib.SMTPResponseException(code, reply)
     code, reply = smtp.data(mail.as_bytes())
     if code != 250:
         raise smtplib.SMTPDataError(code, reply)
-    return Receipt(
-        _answer(code, reply),
-        reference=str(mail["Message-ID"]),
-        extra={
-            "accepted": [name for name in answers if name not in refused],
-            "refused": {name: _answer(*answer) for name, answer in refused.items()},
-        },
-    )
+    return Receipt(_answer(code, reply), reference=str(mail["Message-ID"]))
 
 
 def _answer(code: int, reply: bytes | str) -> str:
@@ -230,22 +220,26 @@ def _message_id(delivery: str, sender: Address) -> str:
 
 
 def _text(message: Message) -> str:
-    texts = [clean(text, _TEXT_CAP) for text in _texts(message)]
     lines = [f"{name}: {one_line(value, 500)}" for name, value in facts(message)]
-    return "\n\n".join([title(message), *texts, "\n".join(lines)]) + "\n"
+    return "\n\n".join([title(message), *_paragraphs(message), "\n".join(lines)]) + "\n"
 
 
 def _html(message: Message) -> str:
     colour = "#b00020" if message.status == "firing" else "#1b7f3b"
-    texts = "".join(f"<p>{escape(clean(text, _TEXT_CAP))}</p>" for text in _texts(message))
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in _paragraphs(message))
     rows = "".join(
         f"<tr><th align='left'>{escape(one_line(name, 100))}</th><td>{escape(one_line(value, 500))}</td></tr>"
         for name, value in facts(message)
     )
     heading = f"<h2 style='color:{colour}'>{escape(title(message))}</h2>"
-    return f"<!doctype html><html><body>{heading}{texts}<table>{rows}</table></body></html>\n"
+    return f"<!doctype html><html><body>{heading}{paragraphs}<table>{rows}</table></body></html>\n"
 
 
-def _texts(message: Message) -> list[str]:
-    annotations = (message.annotations.get(name, "") for name in ("summary", "description"))
-    return [text for text in annotations if text.strip()]
+def _paragraphs(message: Message) -> list[str]:
+    """The texts of a single alert; of several, a paragraph for each."""
+    if message.count == 1:
+        return [clean(text, _TEXT_CAP) for text in texts(message.alerts[0])]
+    listed = message.alerts[:_LISTED]
+    told = ["\n".join([distinction(each, message), *texts(each)]) for each in listed]
+    more = message.count - len(listed)
+    return [clean(text, _ALERT_CAP) for text in [*told, *([f"and {more} more"] if more else [])]]

@@ -3,10 +3,11 @@
 import json
 import logging
 from datetime import datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from watchfleet.errors import DeliveryError
-from watchfleet.model import Message, Receipt, Severity
+from watchfleet.model import AlertFacts, Message, Receipt, Severity
+from watchfleet.notify.receivers import LogConfig
 from watchfleet.settings import Settings
 
 LOGGER: Final = "watchfleet.notifications"
@@ -18,17 +19,12 @@ _LEVELS: Final = {
 
 
 class LogChannel:
-    """Writes notifications to the fleet's log; always on."""
+    """Writes notifications to the fleet's log."""
 
-    needs: str = "nothing"
-
-    @classmethod
-    def configured(cls, settings: Settings) -> bool:  # noqa: ARG003 - the protocol's signature
-        """Always."""
-        return True
+    config = LogConfig
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:  # noqa: ARG003 - likewise
+    def from_config(cls, config: LogConfig, settings: Settings) -> Self:  # noqa: ARG003 - the protocol's signature
         """The channel."""
         return cls()
 
@@ -47,16 +43,29 @@ def line(message: Message) -> str:
     return json.dumps(
         {
             "notification": message.status,
-            "alert": message.alert,
+            "alert": message.name,
             "severity": message.severity,
-            "labels": message.labels,
-            "annotations": message.annotations,
-            "starts_at": message.starts_at.isoformat(),
-            "ends_at": _isoformat(message.ends_at),
-            "fingerprint": message.fingerprint,
+            "receiver": message.receiver,
+            "group": message.group_labels,
+            "labels": message.common_labels,
+            "annotations": message.common_annotations,
+            "alerts": [_facts(alert) for alert in message.alerts],
+            "truncated": message.truncated_alerts,
+            "reason": message.reason,
             "delivery_id": message.delivery_id,
         }
     )
+
+
+def _facts(alert: AlertFacts) -> dict[str, Any]:
+    return {
+        "status": alert.status,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "starts_at": alert.starts_at.isoformat(),
+        "ends_at": _isoformat(alert.ends_at),
+        "fingerprint": alert.fingerprint,
+    }
 
 
 def _isoformat(at: datetime | None) -> str | None:

@@ -13,75 +13,82 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.utils import BadDsn, Dsn
 
 from watchfleet import http
-from watchfleet.addresses import Guard, operator_guard
 from watchfleet.clock import utcnow
 from watchfleet.errors import ConfigError, DeliveryError
 from watchfleet.model import Message, Receipt, Severity
-from watchfleet.notify.text import clean, one_line, title
+from watchfleet.notify.http_channel import Poster
+from watchfleet.notify.receivers import SentryConfig
+from watchfleet.notify.text import clean, distinction, one_line, title
 from watchfleet.settings import Settings
 
 _EVENTS: Final = UUID("5f6a0e0e-3f0b-4a58-8a0e-0c2d6b1f4a77")
 _LEVELS: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "fatal"}
 _TAG: Final = re.compile(r"[^A-Za-z0-9_.:-]")
 _TEXT_CAP: Final = 8_000
+_LISTED: Final = 100
 
 
 class SentryChannel:
-    """Posts each notification to one project; firing and resolved of an alert are events of one issue.
+    """Posts each notification to one project; firing and resolved of a group are events of one issue.
 
     Args:
         dsn: The project.
-        guard: Which addresses that may lead to.
+        poster: Makes the requests.
+        environment: What events are filed under.
     """
 
-    needs: str = "SENTRY_DSN"
+    config = SentryConfig
 
-    def __init__(self, dsn: str, guard: Guard) -> None:
+    def __init__(self, dsn: str, poster: Poster, environment: str = "") -> None:
         try:
             auth = Dsn(dsn).to_auth(http.USER_AGENT)
         except (BadDsn, ValueError):
             raise ConfigError(
                 "sentry_dsn is not a DSN", mend="copy it from the project's settings: https://key@host/1"
             ) from None
-        self._url, self._auth, self._guard = auth.get_api_url(), auth.to_header(), guard
+        self._url, self._auth, self._poster = auth.get_api_url(), auth.to_header(), poster
+        self._environment = environment
 
     @classmethod
-    def configured(cls, settings: Settings) -> bool:
-        """Whether there is a DSN."""
-        return settings.sentry_dsn is not None
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The channel for `sentry_dsn`."""
-        dsn = settings.sentry_dsn
-        return cls(dsn.get_secret_value() if dsn else "", operator_guard(settings.outgoing_allow))
+    def from_config(cls, config: SentryConfig, settings: Settings) -> Self:
+        """The channel."""
+        return cls(config.secret("dsn"), Poster.of(config, settings), config.environment)
 
     def send(self, message: Message) -> Receipt:
         """Post it; only 200 says that Sentry has taken the event."""
-        content = event(message)
+        content = event(message, self._environment)
         envelope = Envelope(headers={"event_id": content["event_id"], "sent_at": utcnow().isoformat()})
         envelope.add_event(content)
         headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": self._auth}
-        response = http.post(self._url, envelope.serialize(), headers, guard=self._guard)
+        response = self._poster.post(self._url, envelope.serialize(), headers)
         if response.status != 200:
             raise DeliveryError(f"http_{response.status}", permanent=False, detail=response.text[:500])
         return Receipt(f"{response.status} {response.reason}".strip(), reference=_event_id(response.text))
 
 
-def event(message: Message) -> Any:
+def event(message: Message, environment: str = "") -> Any:
     """The event; its id follows from the delivery's, by which Sentry drops what comes twice."""
     firing = message.status == "firing"
-    texts = {name: clean(text, _TEXT_CAP) for name, text in message.annotations.items()}
+    ends = [alert.ends_at for alert in message.alerts if alert.ends_at]
+    at = min(alert.starts_at for alert in message.alerts) if firing or not ends else max(ends)
+    annotations = {name: clean(text, _TEXT_CAP) for name, text in message.common_annotations.items()}
+    tags = {_TAG.sub("_", name)[:32]: one_line(value, 200) for name, value in message.common_labels.items()}
     return {
         "event_id": uuid5(_EVENTS, message.delivery_id).hex,
-        "timestamp": (message.starts_at if firing else message.ends_at or message.starts_at).isoformat(),
+        "timestamp": at.isoformat(),
         "platform": "other",
         "logger": "watchfleet.rules",
         "level": _LEVELS[message.severity] if firing else "info",
         "logentry": {"formatted": title(message)},
-        "fingerprint": ["watchfleet", message.fingerprint],
-        "tags": {_TAG.sub("_", name)[:32]: one_line(value, 200) for name, value in message.labels.items()},
-        "extra": {**texts, "delivery_id": message.delivery_id},
+        "fingerprint": ["watchfleet", message.group_key],
+        "tags": {**tags, "status": message.status},
+        "extra": {
+            **annotations,
+            "alerts": [distinction(alert, message) for alert in message.alerts[:_LISTED]],
+            "count": message.count,
+            "delivery_id": message.delivery_id,
+        },
+        **({"environment": environment} if environment else {}),
     }
 
 

@@ -12,14 +12,16 @@ from slack_sdk.models.attachments import BlockAttachment
 from slack_sdk.models.blocks import PlainTextObject, SectionBlock
 
 from watchfleet import http
-from watchfleet.addresses import Guard, operator_guard
 from watchfleet.model import Message, Receipt, Severity
-from watchfleet.notify.text import clean, facts, one_line, title
+from watchfleet.notify.http_channel import Poster
+from watchfleet.notify.receivers import SlackConfig
+from watchfleet.notify.text import clean, distinction, facts, one_line, texts, title
 from watchfleet.settings import Settings
 
 GREEN: Final = "#2eb67d"
 _COLOURS: Final = {Severity.INFO: "#36c5f0", Severity.WARNING: "#ecb22e", Severity.CRITICAL: "#e01e5a"}
 _FIELDS: Final = 10
+_LISTED: Final = 20
 
 
 class SlackChannel:
@@ -27,30 +29,23 @@ class SlackChannel:
 
     Args:
         url: The webhook.
-        guard: Which addresses that may lead to.
+        poster: Makes the requests.
     """
 
-    needs: str = "SLACK_WEBHOOK_URL"
+    config = SlackConfig
 
-    def __init__(self, url: str, guard: Guard) -> None:
-        self._url, self._guard = http.check_url(url, "slack_webhook_url"), guard
-
-    @classmethod
-    def configured(cls, settings: Settings) -> bool:
-        """Whether there is a webhook."""
-        return settings.slack_webhook_url is not None
+    def __init__(self, url: str, poster: Poster) -> None:
+        self._url, self._poster = http.check_url(url, "Slack's api_url"), poster
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The channel for `slack_webhook_url`."""
-        url = settings.slack_webhook_url
-        return cls(url.get_secret_value() if url else "", operator_guard(settings.outgoing_allow))
+    def from_config(cls, config: SlackConfig, settings: Settings) -> Self:
+        """The channel."""
+        return cls(config.secret("api_url"), Poster.of(config, settings))
 
     def send(self, message: Message) -> Receipt:
         """Post it."""
         body = json.dumps(payload(message)).encode()
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        response = http.post(self._url, body, headers, guard=self._guard)
+        response = self._poster.post(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
         return Receipt(f"{response.status} {response.text[:200]}".strip())
 
 
@@ -80,11 +75,20 @@ def _escape(text: str) -> str:
 
 
 def _blocks(message: Message) -> list[Any]:
-    summary = message.annotations.get("summary", "")
-    description = message.annotations.get("description", "")
     fields = [_plain(f"{name}: {one_line(value, 300)}", 1500) for name, value in facts(message)]
-    texts = [SectionBlock(text=_plain(text, 2900)) for text in (summary, description) if text.strip()]
-    return [*texts, SectionBlock(fields=fields[:_FIELDS])]
+    return [*_sections(message), SectionBlock(fields=fields[:_FIELDS])]
+
+
+def _sections(message: Message) -> list[SectionBlock]:
+    """The texts of a single alert; of several, a line or two for each."""
+    if message.count == 1:
+        return [SectionBlock(text=_plain(text, 2900)) for text in texts(message.alerts[0])]
+    listed = message.alerts[:_LISTED]
+    lines = [": ".join([distinction(alert, message), *texts(alert)[:1]]) for alert in listed]
+    more = message.count - len(listed)
+    return [
+        SectionBlock(text=_plain(line, 600)) for line in [*lines, *([f"and {more} more"] if more else [])]
+    ]
 
 
 def _plain(text: str, limit: int) -> PlainTextObject:

@@ -3,13 +3,16 @@
 import hmac
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from watchfleet import http
-from watchfleet.addresses import Guard, operator_guard
 from watchfleet.clock import utcnow
-from watchfleet.model import Message, Receipt
+from watchfleet.errors import ConfigError
+from watchfleet.model import AlertFacts, Message, Receipt
+from watchfleet.notify.http_channel import Poster
+from watchfleet.notify.receivers import WebhookConfig
 from watchfleet.settings import Settings
 
 NO_END: Final = "0001-01-01T00:00:00Z"
@@ -20,74 +23,81 @@ class WebhookChannel:
 
     Args:
         url: Where to.
-        guard: Which addresses that may lead to.
-        key: Signs the body, if there is one.
+        poster: Makes the requests.
+        keys: Each signs the body.
+        max_alerts: How many alerts are listed at most; 0 for all.
     """
 
-    needs: str = "ALERT_WEBHOOK_URL"
+    config = WebhookConfig
 
-    def __init__(self, url: str, guard: Guard, key: bytes | None = None) -> None:
-        self._url, self._guard, self._key = http.check_url(url, "alert_webhook_url"), guard, key
-
-    @classmethod
-    def configured(cls, settings: Settings) -> bool:
-        """Whether there is an address."""
-        return settings.alert_webhook_url is not None
+    def __init__(self, url: str, poster: Poster, keys: Sequence[bytes] = (), max_alerts: int = 0) -> None:
+        self._url = http.check_url(url, "the webhook's url")
+        self._poster, self._keys, self._max_alerts = poster, tuple(keys), max_alerts
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The channel for `alert_webhook_url`, signing when there is an `alert_webhook_secret`."""
-        url = settings.alert_webhook_url
-        secret = settings.alert_webhook_secret
-        key = b64decode(secret.get_secret_value().removeprefix("whsec_")) if secret else None
-        return cls(url.get_secret_value() if url else "", operator_guard(settings.outgoing_allow), key)
+    def from_config(cls, config: WebhookConfig, settings: Settings) -> Self:
+        """The channel, signing with every key that the entry has."""
+        secrets = (config.secret("signing_secret"), config.secret("old_signing_secret"))
+        keys = [_key(secret) for secret in secrets if secret]
+        return cls(config.secret("url"), Poster.of(config, settings), keys, config.max_alerts)
 
     def send(self, message: Message) -> Receipt:
         """Post it."""
-        body = json.dumps(payload(message)).encode()
+        body = json.dumps(payload(message, self._max_alerts)).encode()
         headers = {
             "Content-Type": "application/json",
-            **signature(message.delivery_id, utcnow(), body, self._key),
+            **signature(message.delivery_id, utcnow(), body, self._keys),
         }
-        response = http.post(self._url, body, headers, guard=self._guard)
+        response = self._poster.post(self._url, body, headers)
         return Receipt(f"{response.status} {response.reason}".strip(), extra={"body": response.text[:500]})
 
 
-def payload(message: Message) -> dict[str, Any]:
-    """The notification as Alertmanager writes it; each alert is a group of its own."""
-    pairs = ", ".join(f"{name}={json.dumps(value)}" for name, value in sorted(message.labels.items()))
+def payload(message: Message, max_alerts: int = 0) -> dict[str, Any]:
+    """The notification as Alertmanager writes it."""
+    listed = message.alerts[: max_alerts or None]
     return {
         "version": "4",
-        "groupKey": f"{{}}:{{{pairs}}}",
-        "truncatedAlerts": 0,
+        "groupKey": message.group_key,
+        "truncatedAlerts": message.count - len(listed),
         "status": message.status,
-        "receiver": "webhook",
-        "groupLabels": message.labels,
-        "commonLabels": message.labels,
-        "commonAnnotations": message.annotations,
-        "externalURL": "",
-        "alerts": [
-            {
-                "status": message.status,
-                "labels": message.labels,
-                "annotations": message.annotations,
-                "startsAt": _rfc3339(message.starts_at),
-                "endsAt": _rfc3339(message.ends_at) if message.ends_at else NO_END,
-                "generatorURL": "",
-                "fingerprint": message.fingerprint,
-            }
-        ],
+        "receiver": message.receiver,
+        "groupLabels": message.group_labels,
+        "commonLabels": message.common_labels,
+        "commonAnnotations": message.common_annotations,
+        "externalURL": message.external_url,
+        "alerts": [_alert(alert) for alert in listed],
+        **({"notificationReason": message.reason} if message.reason else {}),
     }
 
 
-def signature(delivery_id: str, now: datetime, body: bytes, key: bytes | None) -> dict[str, str]:
-    """Standard Webhooks 1.0: id, timestamp and, with a key, the signature (HMAC-SHA256)."""
+def signature(delivery_id: str, now: datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
+    """Standard Webhooks 1.0: id, timestamp and, for each key, the signature (HMAC-SHA256)."""
     stamp = str(int(now.timestamp()))
     headers = {"webhook-id": delivery_id, "webhook-timestamp": stamp}
-    if key is not None:
-        digest = hmac.digest(key, f"{delivery_id}.{stamp}.".encode() + body, "sha256")
-        headers["webhook-signature"] = f"v1,{b64encode(digest).decode()}"
-    return headers
+    signed = f"{delivery_id}.{stamp}.".encode() + body
+    digests = [b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys]
+    return headers | ({"webhook-signature": " ".join(f"v1,{digest}" for digest in digests)} if keys else {})
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ConfigError(
+            "the webhook's signing secret is not base64", mend="write it like whsec_MfKQ9r8G..."
+        ) from None
+
+
+def _alert(alert: AlertFacts) -> dict[str, Any]:
+    return {
+        "status": alert.status,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": _rfc3339(alert.starts_at),
+        "endsAt": _rfc3339(alert.ends_at) if alert.ends_at else NO_END,
+        "generatorURL": alert.generator_url,
+        "fingerprint": alert.fingerprint,
+    }
 
 
 def _rfc3339(at: datetime) -> str:

@@ -33,7 +33,7 @@ def _deliver(channel: str) -> "Task[[], dict[str, Any]]":
     @shared_task(name=f"{fleet.channel_queue(channel)}.deliver")
     def deliver() -> dict[str, Any]:
         """Send what is due for the channel; returns what came of it."""
-        drained = drain(channel, alert_channels.sender(channel, get_settings()))
+        drained = drain(channel, lambda destination: alert_channels.sender(destination, get_settings()))
         if drained.more:
             wake([channel])
         return asdict(drained)

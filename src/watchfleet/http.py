@@ -8,10 +8,11 @@ proxy variables are not followed.
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -63,6 +64,25 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a receiver is trusted, and trusts us.
+
+    Attributes:
+        ca_file: Authorities to trust instead of the usual ones, as PEM.
+        cert_file: Our own certificate, as PEM.
+        key_file: Its key.
+        server_name: The name that the receiver's certificate must have, if not the address's.
+        verify: Whether the certificate must be valid.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+    verify: bool = True
+
+
 def check_url(url: str, setting: str) -> str:
     """`url` if it can be posted to.
 
@@ -82,7 +102,13 @@ def check_url(url: str, setting: str) -> str:
 
 
 def post(
-    url: str, body: bytes, headers: Mapping[str, str], *, guard: Guard, timeout: float | None = None
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    guard: Guard,
+    timeout: float | None = None,
+    tls: Tls = Tls(),
 ) -> Response:
     """POST `body` and return the receiver's answer if it is a 2xx.
 
@@ -93,12 +119,13 @@ def post(
         guard: Says which addresses may be connected to.
         timeout: Seconds for everything together, from the name's look-up to the answer's last byte; by
             default `TIMEOUT`.
+        tls: How the receiver is trusted.
 
     Raises:
         DeliveryError: There was no answer, or it is not a 2xx. Permanent when another try is pointless:
             a 3xx, or a 4xx other than 408, 425 and 429, or an address that the guard refuses.
     """
-    exchange = _Exchange(guard)
+    exchange = _Exchange(guard, tls)
     try:
         response = exchange.perform(url, body, headers, timeout or TIMEOUT)
     except pycurl.error as error:
@@ -137,6 +164,7 @@ class _Exchange:
     """One request and its answer."""
 
     guard: Guard
+    tls: Tls
     refusal: str = ""
     received: bytearray = field(default_factory=bytearray)
     lines: list[bytes] = field(default_factory=list)
@@ -170,11 +198,9 @@ class _Exchange:
         self, curl: pycurl.Curl, url: str, body: bytes, headers: Mapping[str, str], timeout: float
     ) -> None:
         options: list[tuple[int, Any]] = [
-            (pycurl.URL, url),
             (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
             (pycurl.POST, True),
             (pycurl.POSTFIELDS, body),
-            (pycurl.HTTPHEADER, _header_lines(headers)),
             (pycurl.USERAGENT, USER_AGENT),
             (pycurl.FOLLOWLOCATION, False),
             (pycurl.PROXY, ""),
@@ -184,7 +210,8 @@ class _Exchange:
             (pycurl.OPENSOCKETFUNCTION, self._open_socket),
             (pycurl.HEADERFUNCTION, self._take_header),
             (pycurl.WRITEFUNCTION, self._take_body),
-            *_trust(),
+            *_address(url, headers, self.tls.server_name),
+            *_trust(self.tls),
         ]
         for option, value in options:
             curl.setopt(option, value)
@@ -220,6 +247,21 @@ class _Exchange:
         return Response(status, words[2] if len(words) > 2 else "", headers, bytes(self.received))
 
 
+def _address(
+    url: str, headers: Mapping[str, str], server_name: str | None
+) -> Iterator[tuple[int, str | list[str]]]:
+    """The URL and the header fields; a name for TLS alone changes nothing of who is connected to."""
+    parts = urlsplit(url)
+    if server_name and parts.scheme == "https":
+        port = parts.port or 443
+        yield pycurl.CONNECT_TO, [f"::{parts.hostname}:{port}"]
+        yield pycurl.URL, parts._replace(netloc=f"{server_name}:{port}").geturl()
+        headers = {"Host": parts.netloc, **headers}
+    else:
+        yield pycurl.URL, url
+    yield pycurl.HTTPHEADER, _header_lines(headers)
+
+
 def _header_lines(headers: Mapping[str, str]) -> list[str]:
     for name, value in headers.items():
         if not f"{name}{value}".isprintable():
@@ -228,8 +270,16 @@ def _header_lines(headers: Mapping[str, str]) -> list[str]:
     return [*(f"{name}: {value}" for name, value in headers.items()), "Expect:"]
 
 
-def _trust() -> list[tuple[int, Any]]:
-    """The certificates that Python trusts here, `SSL_CERT_FILE` included; libcurl's wheel has its own."""
+def _trust(tls: Tls) -> Iterator[tuple[int, Any]]:
+    """Unless told otherwise, the certificates that Python trusts here; libcurl's wheel has its own."""
+    yield pycurl.SSL_VERIFYPEER, int(tls.verify)
+    yield pycurl.SSL_VERIFYHOST, 2 if tls.verify else 0
     paths = ssl.get_default_verify_paths()
-    trusted = ((pycurl.CAINFO, paths.cafile), (pycurl.CAPATH, paths.capath))
-    return [(option, path) for option, path in trusted if path]
+    for option, path in (
+        (pycurl.CAINFO, tls.ca_file or paths.cafile),
+        (pycurl.CAPATH, None if tls.ca_file else paths.capath),
+        (pycurl.SSLCERT, tls.cert_file),
+        (pycurl.SSLKEY, tls.key_file),
+    ):
+        if path:
+            yield option, str(path)

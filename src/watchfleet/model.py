@@ -129,30 +129,46 @@ class AlertState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One notification on its way to one channel.
+class AlertFacts:
+    """One alert, as it is told to a receiver.
 
     Attributes:
-        delivery_id: The same for every try of this notification; receivers may deduplicate by it.
-        status: `firing` or `resolved`.
-        alert: The rule's name.
-        severity: How soon a person should look.
-        labels: The alert's labels; may hold hostile text.
-        annotations: The alert's summary, description and links; may hold hostile text.
-        starts_at: When the alert began to fire.
+        labels: Its identity; may hold hostile text.
+        annotations: Its summary, description and links; may hold hostile text.
+        status: Whether it fires or is over.
+        starts_at: When it began to fire.
         ends_at: When it was resolved, if it was.
-        fingerprint: Identifies the alert among all others of any rule.
+        fingerprint: Identifies it among all others of any rule.
+        generator_url: Where its condition can be looked at, if anywhere.
     """
 
-    delivery_id: str
-    status: Literal["firing", "resolved"]
-    alert: str
-    severity: Severity
     labels: dict[str, str]
     annotations: dict[str, str]
+    status: Literal["firing", "resolved"]
     starts_at: datetime
     ends_at: datetime | None
     fingerprint: str
+    generator_url: str = ""
+
+
+class Destination(NamedTuple):
+    """Who is told: one place of one receiver.
+
+    Attributes:
+        channel: The kind of channel, such as `slack`.
+        receiver: The receiver's name.
+        position: Which of the receiver's configurations of that channel, from 0.
+        part: One of several who share that configuration, such as one recipient of a mail; empty for all.
+    """
+
+    channel: str
+    receiver: str = "default"
+    position: int = 0
+    part: str = ""
+
+    def __str__(self) -> str:
+        """As people read it: `ops/email[0] anna@example.org`."""
+        return f"{self.receiver}/{self.channel}[{self.position}] {self.part}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +184,58 @@ class Receipt:
     answer: str
     reference: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One notification on its way to one destination: a group of alerts, as Alertmanager tells of them.
+
+    Attributes:
+        delivery_id: The same for every try of this notification; receivers may deduplicate by it.
+        receiver: The receiver's name.
+        status: `firing` if any of the alerts is.
+        severity: How soon a person should look: the gravest of the alerts that fire, or of all.
+        group_key: The same for every notification of this group.
+        group_labels: The labels that the group has in common because it is grouped by them.
+        common_labels: Every label that all the alerts have.
+        common_annotations: Every annotation that all the alerts have.
+        alerts: The alerts; at least one.
+        reason: Why it is told now, as a snake_case name.
+        truncated_alerts: How many more alerts there are than are listed.
+        external_url: Where the fleet's own pages are, if that is known.
+        part: Of several who share the destination, the one that this is for; empty for all.
+        attempt: Which try this is, from 1. After the first, the receiver may have it already.
+        previous: What the receiver said to the earlier notification that this one continues, if there was
+            one: a mail or a Slack message to answer.
+    """
+
+    delivery_id: str
+    receiver: str
+    status: Literal["firing", "resolved"]
+    severity: Severity
+    group_key: str
+    group_labels: dict[str, str]
+    common_labels: dict[str, str]
+    common_annotations: dict[str, str]
+    alerts: tuple[AlertFacts, ...]
+    reason: str = ""
+    truncated_alerts: int = 0
+    external_url: str = ""
+    part: str = ""
+    attempt: int = 1
+    previous: Receipt | None = None
+
+    @property
+    def name(self) -> str:
+        """The rule's name; empty when alerts of several rules are grouped."""
+        return self.common_labels.get("alertname", "")
+
+    @property
+    def firing(self) -> tuple[AlertFacts, ...]:
+        """Those of the alerts that fire."""
+        return tuple(alert for alert in self.alerts if alert.status == "firing")
+
+    @property
+    def count(self) -> int:
+        """How many alerts it tells of, the unlisted ones included."""
+        return len(self.alerts) + self.truncated_alerts

@@ -111,9 +111,16 @@ class Settings(BaseSettings):
         None,
         description="Signs what the webhook channel posts, as Standard Webhooks says: whsec_ and base64.",
     )
-    slack_webhook_url: SecretStr | None = Field(
-        None, description="Slack's incoming webhook. Not set: the channel is off."
+    alert_webhook_old_secret: SecretStr | None = Field(
+        None, description="While keys are changed: signs as well, so that receivers may check by either."
     )
+    slack_webhook_url: SecretStr | None = Field(None, description="Slack's incoming webhook.")
+    slack_bot_token: SecretStr | None = Field(
+        None,
+        description="A Slack bot's token, used instead of the webhook: a resolved alert then answers and "
+        "updates its first message.",
+    )
+    slack_channel: str = Field("", description="Where the Slack bot posts: a channel's id, or #name.")
     sentry_dsn: SecretStr | None = Field(
         None, description="The Sentry project that alerts go to. Not set: the channel is off."
     )
@@ -191,7 +198,7 @@ class Settings(BaseSettings):
     def _known_receiver(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, _HTTP_SCHEMES)
 
-    @field_validator("alert_webhook_secret")
+    @field_validator("alert_webhook_secret", "alert_webhook_old_secret")
     @classmethod
     def _signing_key(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None:

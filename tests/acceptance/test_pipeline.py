@@ -46,7 +46,7 @@ class Watched:
         with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT channel, message->>'status', state, receipt IS NOT NULL FROM outbox"
-                " WHERE message->'labels'->>'target' = 'shop'"
+                " WHERE message->'common_labels'->>'target' = 'shop'"
             )
             found = cursor.fetchall()
         connection.close()

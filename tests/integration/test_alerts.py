@@ -12,7 +12,7 @@ from support.probed import check, configure, remove
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import alert, alert_event, probe_target
-from watchfleet.model import AlertState, Status
+from watchfleet.model import AlertState, Destination, Status
 from watchfleet.notify.identity import fingerprint
 from watchfleet.rules.dependency_down import DependencyDown
 from watchfleet.rules.evaluate import Evaluation, evaluate
@@ -21,6 +21,7 @@ from watchfleet.rules.state import Condition, Timing
 
 pytestmark = pytest.mark.usefixtures("environment")
 ALL = ("log", "webhook", "email", "slack", "sentry")
+EVERYONE = tuple(map(Destination, ALL))
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
 
 
@@ -30,7 +31,7 @@ def at(seconds: float) -> datetime:
 
 def run(seconds: float, channels: Sequence[str] = ALL) -> Evaluation:
     with transaction() as connection:
-        return evaluate(connection, at(seconds), channels)
+        return evaluate(connection, at(seconds), [Destination(channel) for channel in channels])
 
 
 def steps(evaluation: Evaluation) -> list[tuple[str, str, str]]:
@@ -84,10 +85,11 @@ def test_what_is_told_names_the_target_its_labels_and_the_cause() -> None:
     (row, _) = rows()
     message = row.message
     labels = {"alertname": "DependencyDown", "target": "shop", "kind": "http"}
-    assert message["labels"] == {**labels, "severity": "warning", "team": "web"}
-    assert message["annotations"]["summary"] == "shop is down"
-    assert "connection_refused" in message["annotations"]["description"]
-    assert message["fingerprint"] == fingerprint(message["labels"])
+    (told,) = message["alerts"]
+    assert told["labels"] == {**labels, "severity": "warning", "team": "web"}
+    assert told["annotations"]["summary"] == "shop is down"
+    assert "connection_refused" in told["annotations"]["description"]
+    assert told["fingerprint"] == fingerprint(told["labels"])
     assert message["delivery_id"] == row.delivery_id
 
 
@@ -155,7 +157,7 @@ def test_a_target_that_is_not_configured_any_more_resolves_with_that_reason() ->
     fire("other")
     remove("shop")
     assert steps(run(15)) == [("firing", "resolved", "not_watched_any_more")]
-    assert "configuration" in rows()[-1].message["annotations"]["description"]
+    assert "configuration" in rows()[-1].message["alerts"][0]["annotations"]["description"]
 
 
 def test_a_target_whose_labels_change_while_it_is_down_stays_told_of() -> None:
@@ -189,7 +191,7 @@ def test_an_evaluation_that_fails_at_its_end_leaves_nothing_behind() -> None:
     check("shop", at(5), ok=False)
     check("shop", at(10), ok=False)
     with transaction() as connection, connection.begin_nested() as savepoint:
-        assert steps(evaluate(connection, at(10), ALL))
+        assert steps(evaluate(connection, at(10), EVERYONE))
         savepoint.rollback()
     with transaction() as connection:
         assert connection.execute(select(alert)).all() == []
@@ -225,13 +227,13 @@ def test_a_rule_that_fails_keeps_its_alerts_and_spares_the_others() -> None:
     check("shop", at(15), ok=True)
     with transaction() as connection:
         connection.execute(update(alert).values(rule="Failing"))
-        kept = evaluate(connection, at(15), ALL, [Failing(), Twice()])
+        kept = evaluate(connection, at(15), EVERYONE, [Failing(), Twice()])
         assert "division by zero" in kept.failed["Failing"]
         assert "the same labels" in kept.failed["Twice"]
         assert kept.transitions == ()
         assert connection.scalar(select(alert.c.state)) == AlertState.FIRING
         connection.execute(update(alert).values(rule="DependencyDown"))
-        done = evaluate(connection, at(15), ALL, [Failing(), DependencyDown()])
+        done = evaluate(connection, at(15), EVERYONE, [Failing(), DependencyDown()])
     assert steps(done) == [("firing", "resolved", "condition_false")]
 
 

@@ -7,12 +7,13 @@ from threading import Barrier
 
 import pytest
 from support.messages import AT, firing, resolved
-from support.outbox_rows import add, add_event, rows, states
+from support.outbox_rows import add, enqueue_message, rows, states
 
 from watchfleet.db.engine import transaction
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Receipt
 from watchfleet.notify import outbox, retry
+from watchfleet.notify.message import ANNOTATION_CAP
 from watchfleet.notify.outbox import Claim
 from watchfleet.redact import register
 
@@ -52,7 +53,7 @@ def failed(claimed: Claim, now: datetime = AT, **error: object) -> retry.Outcome
 
 def test_a_row_lives_and_dies_with_the_transaction_of_its_event() -> None:
     with transaction() as connection, connection.begin_nested() as savepoint:
-        outbox.enqueue(connection, add_event(connection, firing()), firing(), ["webhook"], AT)
+        enqueue_message(connection, firing(), ["webhook"], AT)
         savepoint.rollback()
     assert rows() == []
 
@@ -66,8 +67,9 @@ def test_the_same_delivery_is_written_once() -> None:
 def test_text_that_postgresql_cannot_keep_is_kept_as_far_as_it_can() -> None:
     add(firing(annotations={"summary": "nul \x00 and surrogate \ud800", "long": "x" * 1_000_000}))
     message = must_claim().message
-    assert message.annotations["summary"] == "nul \ufffd and surrogate \ufffd"
-    assert len(message.annotations["long"]) == outbox.ANNOTATION_CAP
+    (told,) = message.alerts
+    assert told.annotations["summary"] == "nul \ufffd and surrogate \ufffd"
+    assert len(told.annotations["long"]) == ANNOTATION_CAP
 
 
 def test_the_message_comes_back_as_it_went_in() -> None:
@@ -127,8 +129,8 @@ def test_resolved_follows_a_firing_that_was_given_up() -> None:
 def test_one_alert_does_not_wait_for_another() -> None:
     add(firing())
     add(firing(fingerprint="0123456789abcdef"))
-    assert {must_claim().message.fingerprint, must_claim().message.fingerprint} == {
-        firing().fingerprint,
+    assert {must_claim().message.group_key, must_claim().message.group_key} == {
+        firing().group_key,
         "0123456789abcdef",
     }
 

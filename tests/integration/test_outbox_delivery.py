@@ -19,16 +19,19 @@ from watchfleet.db.engine import create, database_url, transaction
 from watchfleet.db.tables import outbox as table
 from watchfleet.model import Message, Receipt
 from watchfleet.notify import outbox
-from watchfleet.notify.channel import Sender
-from watchfleet.notify.deliver import drain
+from watchfleet.notify.deliver import Senders, drain
 from watchfleet.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("environment")
 DELIVER = "from tasks.alerts import DELIVER; print(DELIVER['webhook']())"
 
 
-def sender(receiver: HttpReceiver) -> Sender:
-    return alert_channels.sender("webhook", Settings(alert_webhook_url=receiver.url))
+def senders(settings: Settings) -> Senders:
+    return lambda destination: alert_channels.sender(destination, settings)
+
+
+def sender(receiver: HttpReceiver) -> Senders:
+    return senders(Settings(alert_webhook_url=receiver.url))
 
 
 def at(seconds: float = 0) -> datetime:
@@ -123,7 +126,7 @@ class Cutter:
 
 def test_an_outcome_survives_the_loss_of_the_connection() -> None:
     add(firing())
-    assert drain("webhook", Cutter(), at).sent == 1
+    assert drain("webhook", lambda _: Cutter(), at).sent == 1
     assert states() == ["sent"]
 
 
@@ -134,7 +137,7 @@ class Broken:
 
 def test_a_channel_with_a_bug_ends_in_a_recorded_retry() -> None:
     add(firing())
-    assert drain("webhook", Broken(), at).retried == 1
+    assert drain("webhook", lambda _: Broken(), at).retried == 1
     (row,) = rows()
     assert (row.state, row.reason) == ("retry", "channel_failed")
     assert "KeyError" in row.last_error
@@ -153,7 +156,7 @@ def test_a_row_that_cannot_be_read_is_given_up_and_holds_up_nobody() -> None:
 
 def test_what_waits_for_a_channel_that_was_switched_off_is_given_up_visibly() -> None:
     add(firing(), ["slack"])
-    assert drain("slack", alert_channels.sender("slack", Settings()), at).dead == 1
+    assert drain("slack", senders(Settings()), at).dead == 1
     (row,) = rows()
     assert row.reason == "channel_off"
     assert "SLACK_WEBHOOK_URL" in row.last_error

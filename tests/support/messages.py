@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from watchfleet.model import Message, Severity
-from watchfleet.notify.identity import delivery_id, fingerprint
+from watchfleet.model import AlertFacts, Destination, Message
+from watchfleet.notify.identity import delivery_id, fingerprint, transition
+from watchfleet.notify.message import alone
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LABELS = {"alertname": "DependencyDown", "target": "shop", "kind": "http", "severity": "critical"}
@@ -15,29 +16,37 @@ HOSTILE = (
 )
 
 
-def firing(channel: str = "webhook", **changes: Any) -> Message:
-    name = fingerprint(LABELS)
-    message = Message(
-        delivery_id=delivery_id(name, "firing", AT, channel),
-        status="firing",
-        alert="DependencyDown",
-        severity=Severity.CRITICAL,
-        labels=dict(LABELS),
-        annotations={"summary": "shop is down", "description": "2 checks in a row failed (http). timeout"},
-        starts_at=AT,
-        ends_at=None,
-        fingerprint=name,
+ANNOTATIONS = {"summary": "shop is down", "description": "2 checks in a row failed (http). timeout"}
+END = AT + timedelta(minutes=5)
+
+
+def alert(**changes: Any) -> AlertFacts:
+    facts = AlertFacts(dict(LABELS), dict(ANNOTATIONS), "firing", AT, None, fingerprint(LABELS))
+    return replace(facts, **changes)
+
+
+def ended(**changes: Any) -> AlertFacts:
+    return alert(status="resolved", ends_at=END, **changes)
+
+
+def told(facts: AlertFacts, channel: str = "webhook", part: str = "") -> Message:
+    """The alert as a group of its own, at the default receiver."""
+    destination = Destination(channel, part=part)
+    occasion = transition(facts.fingerprint, facts.status, facts.ends_at or facts.starts_at)
+    return replace(
+        alone(facts), delivery_id=delivery_id(occasion, destination), receiver="default", part=part
     )
-    return replace(message, **changes)
 
 
-def resolved(channel: str = "webhook", **changes: Any) -> Message:
-    end = AT + timedelta(minutes=5)
-    message = firing(channel, status="resolved", ends_at=end)
-    identity = delivery_id(message.fingerprint, "resolved", end, channel)
-    return replace(message, delivery_id=identity, **changes)
+def firing(channel: str = "webhook", part: str = "", **changes: Any) -> Message:
+    return told(alert(**changes), channel, part)
 
 
-def hostile(channel: str = "webhook") -> Message:
+def resolved(channel: str = "webhook", part: str = "", **changes: Any) -> Message:
+    return told(ended(**changes), channel, part)
+
+
+def hostile(channel: str = "webhook", part: str = "") -> Message:
     labels = {**LABELS, "target": HOSTILE, "note": HOSTILE}
-    return firing(channel, labels=labels, annotations={"summary": HOSTILE, "description": HOSTILE * 200})
+    annotations = {"summary": HOSTILE, "description": HOSTILE * 200}
+    return firing(channel, part, labels=labels, annotations=annotations)

@@ -10,26 +10,40 @@ from support.messages import AT
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import alert, alert_event, outbox
-from watchfleet.model import Message
+from watchfleet.model import Destination, Message
+from watchfleet.notify.identity import transition
 from watchfleet.notify.outbox import enqueue
 
 
 def add(message: Message, channels: Sequence[str] = ("webhook",), now: datetime = AT) -> None:
     """Enqueue a notification in a transaction of its own."""
     with transaction() as connection:
-        enqueue(connection, add_event(connection, message), message, channels, now)
+        enqueue_message(connection, message, channels, now)
+
+
+def enqueue_message(connection: Connection, message: Message, channels: Sequence[str], now: datetime) -> None:
+    (told,) = message.alerts
+    enqueue(
+        connection,
+        message,
+        [Destination(channel) for channel in channels],
+        now,
+        occasion=transition(told.fingerprint, told.status, told.ends_at or told.starts_at),
+        event_id=add_event(connection, message),
+    )
 
 
 def add_event(connection: Connection, message: Message) -> int:
-    state, at = message.status, message.ends_at or message.starts_at
+    (told,) = message.alerts
+    state, at = told.status, told.ends_at or told.starts_at
     values = {
-        "rule": message.alert,
-        "fingerprint": message.fingerprint,
+        "rule": message.name,
+        "fingerprint": told.fingerprint,
         "severity": message.severity,
         "labels": {},
         "annotations": {},
         "state": state,
-        "active_at": message.starts_at,
+        "active_at": told.starts_at,
         "evaluated_at": at,
     }
     upsert = (

@@ -289,10 +289,15 @@ outbox = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("delivery_id", Text, nullable=False, unique=True),
-    Column("event_id", BigInteger, ForeignKey("alert_event.id", ondelete="CASCADE"), nullable=False),
+    Column("event_id", BigInteger, ForeignKey("alert_event.id", ondelete="CASCADE")),
     Column("channel", Text, nullable=False),
+    Column("receiver", Text, nullable=False, server_default="default"),
+    Column("position", SmallInteger, nullable=False, server_default="0", comment="Among its configurations"),
+    Column("part", Text, nullable=False, server_default="", comment="One of several who share one of these"),
     Column("order_key", Text, nullable=False, comment="Rows of one key go out in the order of their ids"),
     Column("message", JSONB, nullable=False),
+    Column("instead_of", BigInteger, comment="The dead row whose fallback this is"),
+    Column("digest_id", BigInteger, comment="The row that tells of this one together with others"),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -308,6 +313,7 @@ outbox = Table(
         "state IN ('pending', 'sending', 'retry', 'sent', 'dead', 'grouped', 'suppressed')", name="state"
     ),
     Index("ix_outbox_open", "channel", "due_at", postgresql_where="state IN ('pending', 'sending', 'retry')"),
+    Index("ix_outbox_sent", "order_key", "id", postgresql_where="state = 'sent'"),
     Index("ix_outbox_order", "order_key", "id", postgresql_where="state IN ('pending', 'sending', 'retry')"),
 )
 

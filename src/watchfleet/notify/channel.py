@@ -1,8 +1,9 @@
 """What a notification channel is."""
 
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from watchfleet.model import Message, Receipt
+from watchfleet.notify.receivers import ChannelConfig
 from watchfleet.settings import Settings
 
 
@@ -23,19 +24,15 @@ class Channel(Sender, Protocol):
     """One kind of receiver.
 
     Attributes:
-        needs: The settings without which it is off, for people, such as `SLACK_WEBHOOK_URL`.
+        config: The model of an entry of `<channel>_configs`.
     """
 
-    needs: str
+    config: type[ChannelConfig]
 
     @classmethod
-    def configured(cls, settings: Settings) -> bool:
-        """Whether the settings name a receiver."""
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The channel as the settings describe it.
+    def from_config(cls, config: Any, settings: Settings) -> Self:
+        """The channel for an entry, which is of the class's own `config`.
 
         Raises:
-            ConfigError: A setting cannot be used.
+            ConfigError: A value cannot be used.
         """

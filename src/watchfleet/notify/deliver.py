@@ -13,12 +13,15 @@ from typing import Final
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import in_transaction, transaction
 from watchfleet.errors import DeliveryError
+from watchfleet.model import Destination
 from watchfleet.notify import outbox, retry
 from watchfleet.notify.channel import Sender
 from watchfleet.redact import redact
 
 logger = logging.getLogger(__name__)
 
+Senders = Callable[[Destination], Sender]
+"""Gives what sends to a destination."""
 RECORD_PATIENCE: Final = 10.0
 """Seconds that an outcome waits for PostgreSQL: what was sent must not be sent again after its restart."""
 LIMIT: Final = 500
@@ -87,7 +90,7 @@ _lanes: Final[defaultdict[str, Lane]] = defaultdict(Lane)
 
 
 def drain(
-    channel: str, sender: Sender, clock: Callable[[], datetime] = utcnow, limit: int = LIMIT
+    channel: str, senders: Senders, clock: Callable[[], datetime] = utcnow, limit: int = LIMIT
 ) -> Drained:
     """Send what is due for a channel, one notification after the other, until nothing is.
 
@@ -96,7 +99,7 @@ def drain(
 
     Args:
         channel: The channel's name.
-        sender: The channel.
+        senders: Gives what sends to a destination.
         clock: Tells the time.
         limit: How many notifications at most.
 
@@ -110,7 +113,7 @@ def drain(
     drained = Drained(more=True)
     try:
         for _ in range(limit):
-            outcome = deliver_one(channel, sender, clock)
+            outcome = deliver_one(channel, senders, clock)
             drained.count(outcome)
             if outcome is None or clock() > until:
                 break
@@ -119,22 +122,24 @@ def drain(
     return drained
 
 
-def deliver_one(channel: str, sender: Sender, clock: Callable[[], datetime] = utcnow) -> retry.Outcome | None:
+def deliver_one(
+    channel: str, senders: Senders, clock: Callable[[], datetime] = utcnow
+) -> retry.Outcome | None:
     """Send the channel's longest due notification and record what it came to; None when nothing is due."""
     with transaction() as connection:
         claimed = outbox.claim(connection, channel, clock())
     if claimed is None:
         return None
-    outcome = attempt(sender, claimed, clock)
+    outcome = attempt(senders, claimed, clock)
     record = partial(outbox.record, claimed=claimed, outcome=outcome, now=clock())
     _tell(claimed.delivery_id, outcome, ours=in_transaction(record, RECORD_PATIENCE))
     return outcome
 
 
-def attempt(sender: Sender, claimed: outbox.Claim, clock: Callable[[], datetime] = utcnow) -> retry.Outcome:
+def attempt(senders: Senders, claimed: outbox.Claim, clock: Callable[[], datetime] = utcnow) -> retry.Outcome:
     """Send one notification; every failure, a channel's bug included, becomes an outcome."""
     try:
-        return retry.delivered(sender.send(claimed.message))
+        return retry.delivered(senders(claimed.destination).send(claimed.message))
     except DeliveryError as error:
         failure = error
     except Exception as error:

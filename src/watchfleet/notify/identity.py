@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID, uuid5
 
+from watchfleet.model import Destination
+
 _DELIVERIES: Final = UUID("8d8a3d0b-6c6c-4f0e-9b7e-5d1c7a1f2e43")
 _OFFSET: Final = 0xCBF29CE484222325
 _PRIME: Final = 0x100000001B3
@@ -23,21 +25,27 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return f"{total:016x}"
 
 
-def delivery_id(
-    alert_fingerprint: str, status: Literal["firing", "resolved"], at: datetime, channel: str
-) -> str:
-    """The id of the one notification of a transition to a channel, the same for every try.
+def transition(alert_fingerprint: str, status: Literal["firing", "resolved"], at: datetime) -> str:
+    """The name of an alert's coming into a state, the same whenever it is told of.
 
     Args:
         alert_fingerprint: The alert's fingerprint.
-        status: What is notified.
-        at: When the alert came into that state.
-        channel: The channel's name.
+        status: The state.
+        at: When the alert came into it.
     """
-    name = f"{alert_fingerprint}:{status}:{at.astimezone(UTC).isoformat()}:{channel}"
-    return str(uuid5(_DELIVERIES, name))
+    return f"{alert_fingerprint}:{status}:{at.astimezone(UTC).isoformat()}"
 
 
-def order_key(alert_fingerprint: str, channel: str) -> str:
+def delivery_id(occasion: str, destination: Destination) -> str:
+    """The id of the one notification of an occasion to a destination, the same for every try.
+
+    Args:
+        occasion: What is told of: a `transition`, or the name that the dispatcher gives to a group's flush.
+        destination: Who is told.
+    """
+    return str(uuid5(_DELIVERIES, f"{occasion}:{destination}"))
+
+
+def order_key(group_key: str, destination: Destination) -> str:
     """What rows of the outbox share that must go out one after the other."""
-    return f"{alert_fingerprint}:{channel}"
+    return str(uuid5(_DELIVERIES, f"{group_key} to {destination}"))

@@ -1,10 +1,10 @@
 """The transactional outbox: what must be told to whom, until it is told.
 
-A row is written in the transaction of the event that it tells of. A worker claims it by a guarded UPDATE
-that sets a token and a lease, sends, and records the outcome, which only the holder of the token may.
-Rows of one order key (an alert on a channel) go out in the order of their ids: a row is not claimed while
-an earlier one is open. Retries wait here. A lost worker's lease ends, a lost wake-up is repeated, both by
-`sweep`. Every row ends as sent, dead, grouped or suppressed.
+A row is written for each destination, in the transaction of what it tells of. A worker claims it by a
+guarded UPDATE that sets a token and a lease, sends, and records the outcome, which only the holder of the
+token may. Rows of one order key (a group of alerts at a destination) go out in the order of their ids: a row
+is not claimed while an earlier one is open. Retries wait here. A lost worker's lease ends, a lost wake-up is
+repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,28 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    and_,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from watchfleet.db.tables import alert_event, outbox
 from watchfleet.errors import DeliveryError
-from watchfleet.model import Message
+from watchfleet.model import Destination, Message, Receipt
 from watchfleet.notify.identity import delivery_id, order_key
 from watchfleet.notify.retry import MAX_ATTEMPTS, Outcome
-from watchfleet.notify.text import clean, storable
+from watchfleet.notify.text import clean
 from watchfleet.redact import redact
 
 DEADLINE: Final = timedelta(seconds=15)
@@ -33,12 +46,11 @@ REPEAT: Final = timedelta(seconds=3)
 """How long a due row waits for the wake-up that was sent before another is."""
 LONGEST_REPEAT: Final = timedelta(seconds=60)
 SWEEP_LIMIT: Final = 1000
-LABEL_CAP: Final = 2_000
-ANNOTATION_CAP: Final = 16_000
 ERROR_CAP: Final = 2_000
 OPEN: Final = ("pending", "sending", "retry")
 STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
 _MESSAGE: Final = TypeAdapter(Message)
+_RECEIPT: Final = TypeAdapter(Receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +60,20 @@ class Claim:
     Attributes:
         id: The row.
         delivery_id: The same for every try.
+        destination: Who is told.
         token: Fences the outcome.
         attempts: How many tries there were, this one included.
         content: What to send, as it is stored.
+        previous: What the receiver said to the notification that this one continues, as it is stored.
     """
 
     id: int
     delivery_id: str
+    destination: Destination
     token: UUID
     attempts: int
     content: Any
+    previous: Any = None
 
     @property
     def message(self) -> Message:
@@ -67,39 +83,49 @@ class Claim:
             DeliveryError: It cannot be read: another version of the fleet wrote it.
         """
         try:
-            return _MESSAGE.validate_python(self.content)
+            message = _MESSAGE.validate_python(self.content)
+            previous = _RECEIPT.validate_python(self.previous) if self.previous else None
         except ValidationError as error:
             detail = f"{error.error_count()} fields cannot be read"
             raise DeliveryError("message_unreadable", permanent=True, detail=detail) from error
+        return replace(message, attempt=self.attempts, previous=previous)
 
 
 def enqueue(
-    connection: Connection, event_id: int, message: Message, channels: Sequence[str], now: datetime
+    connection: Connection,
+    message: Message,
+    destinations: Sequence[Destination],
+    now: datetime,
+    *,
+    occasion: str,
+    event_id: int | None = None,
 ) -> tuple[str, ...]:
-    """Write a row for each channel, in the caller's transaction.
+    """Write a row for each destination, in the caller's transaction.
 
-    A delivery that is there already is left as it is, so that the same event may be written again.
+    A delivery that is there already is left as it is, so that the same occasion may be written again.
 
     Args:
-        connection: In the transaction that also writes the event.
-        event_id: The event that is told of.
-        message: What is told; each row's delivery id is set here.
-        channels: Who is told.
+        connection: In the transaction that also writes what is told of.
+        message: What is told; each row's delivery id, receiver and part are set here.
+        destinations: Who is told.
         now: The present.
+        occasion: Names what is told of, the same whenever it is written: `identity.transition`, or the
+            dispatcher's name for a group's flush. Delivery ids follow from it.
+        event_id: The event of an alert that is told of, if it is one.
 
     Returns:
         The channels to wake once the transaction has committed.
     """
-    if channels:
-        rows = [_row(event_id, _bounded(message), channel, now) for channel in channels]
+    if destinations:
+        rows = [_row(message, destination, now, occasion, event_id) for destination in destinations]
         connection.execute(insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"]), rows)
-    return tuple(channels)
+    return tuple(dict.fromkeys(destination.channel for destination in destinations))
 
 
-def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[str, ...]:
-    """The channels that the alert's firing at that time was written for, in their order."""
+def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Destination, ...]:
+    """The destinations that the alert's firing at that time was written for, in their order."""
     rows = connection.execute(
-        select(outbox.c.channel)
+        select(outbox.c.channel, outbox.c.receiver, outbox.c.position, outbox.c.part)
         .join(alert_event, alert_event.c.id == outbox.c.event_id)
         .where(
             alert_event.c.alert_id == alert_id,
@@ -108,7 +134,7 @@ def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[str
         )
         .order_by(outbox.c.id)
     )
-    return tuple(rows.scalars())
+    return tuple(Destination(*row) for row in rows)
 
 
 def claim(connection: Connection, channel: str, now: datetime) -> Claim | None:
@@ -128,9 +154,19 @@ def claim(connection: Connection, channel: str, now: datetime) -> Claim | None:
         update(outbox)
         .where(outbox.c.id == candidate.scalar_subquery(), _waiting())
         .values(state="sending", token=token, leased_until=now + LEASE, attempts=outbox.c.attempts + 1)
-        .returning(outbox.c.id, outbox.c.delivery_id, outbox.c.attempts, outbox.c.message)
+        .returning(
+            outbox.c.id,
+            outbox.c.delivery_id,
+            outbox.c.channel,
+            outbox.c.receiver,
+            outbox.c.position,
+            outbox.c.part,
+            outbox.c.attempts,
+            outbox.c.message,
+            _previous().label("previous"),
+        )
     ).one_or_none()
-    return Claim(row.id, row.delivery_id, token, row.attempts, row.message) if row else None
+    return _claim(row, token) if row else None
 
 
 def record(connection: Connection, claimed: Claim, outcome: Outcome, now: datetime) -> bool:
@@ -220,6 +256,33 @@ def _end_leases(connection: Connection, now: datetime) -> None:
     )
 
 
+def _claim(row: "Row[Any]", token: UUID) -> Claim:
+    destination = Destination(row.channel, row.receiver, row.position, row.part)
+    return Claim(row.id, row.delivery_id, destination, token, row.attempts, row.message, row.previous)
+
+
+def _previous() -> "ScalarSelect[Any]":
+    """The receipt of the notification of the same key that went out before, if that one was not the end."""
+    earlier = outbox.alias("previous")
+    newest = (
+        select(earlier.c.id)
+        .where(
+            earlier.c.order_key == outbox.c.order_key, earlier.c.id < outbox.c.id, earlier.c.state == "sent"
+        )
+        .order_by(earlier.c.id.desc())
+        .limit(1)
+        .correlate(outbox)
+        .scalar_subquery()
+    )
+    found = outbox.alias("continued")
+    return (
+        select(found.c.receipt)
+        .where(found.c.id == newest, found.c.message["status"].astext == "firing")
+        .correlate(outbox)
+        .scalar_subquery()
+    )
+
+
 def _waiting() -> ColumnElement[bool]:
     return outbox.c.state.in_(("pending", "retry"))
 
@@ -230,25 +293,23 @@ def _first_of_its_key() -> ColumnElement[bool]:
     return ~exists().where(same, earlier.c.state.in_(OPEN)).correlate(outbox)
 
 
-def _row(event_id: int, message: Message, channel: str, now: datetime) -> dict[str, Any]:
-    at = message.starts_at if message.status == "firing" else message.ends_at or now
-    identity = delivery_id(message.fingerprint, message.status, at, channel)
+def _row(
+    message: Message, destination: Destination, now: datetime, occasion: str, event_id: int | None
+) -> dict[str, Any]:
+    identity = delivery_id(occasion, destination)
+    told = replace(
+        message, delivery_id=identity, receiver=destination.receiver, part=destination.part, previous=None
+    )
     return {
         "delivery_id": identity,
         "event_id": event_id,
-        "channel": channel,
-        "order_key": order_key(message.fingerprint, channel),
-        "message": _MESSAGE.dump_python(replace(message, delivery_id=identity), mode="json"),
+        **destination._asdict(),
+        "order_key": order_key(message.group_key, destination),
+        "message": _MESSAGE.dump_python(told, mode="json"),
         "state": "pending",
         "due_at": now,
         "published_at": now,
     }
-
-
-def _bounded(message: Message) -> Message:
-    labels = {name: storable(value, LABEL_CAP) for name, value in message.labels.items()}
-    annotations = {name: storable(value, ANNOTATION_CAP) for name, value in message.annotations.items()}
-    return replace(message, labels=labels, annotations=annotations)
 
 
 def _receipt(outcome: Outcome) -> Any:

@@ -1,9 +1,9 @@
-"""Which channels hear of an alert."""
+"""Who hears of an alert."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from watchfleet.model import Severity
+from watchfleet.model import Destination, Severity
 
 BY_SEVERITY: Final = {
     Severity.INFO: frozenset({"log"}),
@@ -21,7 +21,7 @@ def severity(labels: Mapping[str, str]) -> Severity:
         return Severity.WARNING
 
 
-def route(of: Severity, enabled: Sequence[str]) -> tuple[str, ...]:
-    """Those of the enabled channels that hear of an alert of this severity, in their order."""
+def route(of: Severity, destinations: Sequence[Destination]) -> tuple[Destination, ...]:
+    """Those of the destinations that hear of an alert of this severity, in their order."""
     wanted = BY_SEVERITY[of]
-    return tuple(name for name in enabled if wanted is None or name in wanted)
+    return tuple(each for each in destinations if wanted is None or each.channel in wanted)

@@ -1,9 +1,10 @@
 """Text that others wrote, made safe to show, and the words that every channel shares."""
 
 import re
+from datetime import datetime
 from typing import Final
 
-from watchfleet.model import Message
+from watchfleet.model import AlertFacts, Message
 
 SUBJECTS: Final = ("target", "instance", "queue", "account", "job")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -36,14 +37,38 @@ def shorten(text: str, limit: int) -> str:
 
 
 def title(message: Message) -> str:
-    """One line that tells the notifications of a list apart: `[FIRING] DependencyDown shop (critical)`."""
-    subject = next((message.labels[name] for name in SUBJECTS if message.labels.get(name)), "")
-    words = f"[{message.status.upper()}] {message.alert} {subject} ({message.severity})"
-    return one_line(words, 150)
+    """One line that tells the notifications of a list apart.
+
+    `[FIRING] DependencyDown shop (critical)`, and of several alerts `[FIRING:3] DependencyDown (critical)`.
+    """
+    count = message.count if message.status == "resolved" else len(message.firing) + message.truncated_alerts
+    number = f":{count}" if message.count > 1 else ""
+    labels = message.common_labels
+    subject = next((labels[name] for name in SUBJECTS if labels.get(name)), "")
+    name = message.name or " ".join(message.group_labels.values()) or f"{message.count} alerts"
+    return one_line(f"[{message.status.upper()}{number}] {name} {subject} ({message.severity})", 150)
 
 
 def facts(message: Message) -> list[tuple[str, str]]:
-    """What a reader wants to know beside the texts: since when, until when, and the labels."""
-    ended = [("Resolved", f"{message.ends_at:%Y-%m-%d %H:%M:%S %Z}")] if message.ends_at else []
-    started = ("Started", f"{message.starts_at:%Y-%m-%d %H:%M:%S %Z}")
-    return [started, *ended, *sorted(message.labels.items())]
+    """What a reader wants to know beside the texts: since when, until when, and the common labels."""
+    started = ("Started", _time(min(alert.starts_at for alert in message.alerts)))
+    ends = [alert.ends_at for alert in message.alerts if alert.ends_at]
+    ended = [("Resolved", _time(max(ends)))] if ends and message.status == "resolved" else []
+    return [started, *ended, *sorted(message.common_labels.items())]
+
+
+def texts(alert: AlertFacts) -> list[str]:
+    """The alert's summary and description, as far as it has them."""
+    annotations = (alert.annotations.get(name, "") for name in ("summary", "description"))
+    return [text for text in annotations if text.strip()]
+
+
+def distinction(alert: AlertFacts, message: Message) -> str:
+    """Its status and what tells it from the others of its group: `[firing] target="shop"`."""
+    own = {name: value for name, value in alert.labels.items() if name not in message.common_labels}
+    pairs = ", ".join(f'{name}="{value}"' for name, value in sorted(own.items()))
+    return one_line(f"[{alert.status}] {pairs}", 300)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"

@@ -9,10 +9,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from watchfleet.db.locks import Lock, wait_lock
-from watchfleet.model import AlertState, Message
+from watchfleet.model import AlertFacts, AlertState, Destination, Message
 from watchfleet.notify import outbox
-from watchfleet.notify.identity import fingerprint
-from watchfleet.notify.routing import route, severity
+from watchfleet.notify.identity import fingerprint, transition
+from watchfleet.notify.message import alone
+from watchfleet.notify.routing import route
 from watchfleet.redact import redact
 from watchfleet.rules import store
 from watchfleet.rules.dependency_down import DependencyDown
@@ -42,7 +43,7 @@ class Evaluation:
 
 
 def evaluate(
-    connection: Connection, now: datetime, channels: Sequence[str], rules: Sequence[Rule] = RULES
+    connection: Connection, now: datetime, destinations: Sequence[Destination], rules: Sequence[Rule] = RULES
 ) -> Evaluation:
     """Evaluate every rule and write what follows from it, in the caller's transaction.
 
@@ -52,7 +53,7 @@ def evaluate(
     Args:
         connection: In a transaction.
         now: The time of the evaluation.
-        channels: The channels that are on.
+        destinations: Everyone who may be told.
         rules: The rules.
     """
     wait_lock(connection, Lock.RULES)
@@ -60,7 +61,7 @@ def evaluate(
     for rule in rules:
         try:
             with connection.begin_nested():
-                transitions, told = evaluate_rule(connection, rule, now, channels)
+                transitions, told = evaluate_rule(connection, rule, now, destinations)
         except Exception as error:
             if connection.invalidated:
                 raise
@@ -73,7 +74,7 @@ def evaluate(
 
 
 def evaluate_rule(
-    connection: Connection, rule: Rule, now: datetime, channels: Sequence[str]
+    connection: Connection, rule: Rule, now: datetime, destinations: Sequence[Destination]
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Evaluate one rule; returns the transitions and the channels that are told of them."""
     observations = rule.observe(connection, now)
@@ -86,39 +87,39 @@ def evaluate_rule(
         alert_id = store.save(connection, rule.name, change)
         if change.after is not change.before:
             transitions.append(change)
-            told += _tell(connection, rule, alert_id, change, channels)
+            told += _tell(connection, alert_id, change, destinations)
     return tuple(transitions), tuple(told)
 
 
 def _tell(
-    connection: Connection, rule: Rule, alert_id: int, change: Change, channels: Sequence[str]
+    connection: Connection, alert_id: int, change: Change, destinations: Sequence[Destination]
 ) -> tuple[str, ...]:
     """Write the event and, for firing and resolved, its notifications; returns the channels they are for."""
     event_id = store.add_event(connection, alert_id, change)
     fired_at = change.alert.standing.fired_at
     if fired_at is None or change.after not in {AlertState.FIRING, AlertState.RESOLVED}:
         return ()
-    message = _message(rule, change, fired_at)
+    message = _message(change, fired_at)
     if change.after is AlertState.FIRING:
-        receivers = route(message.severity, channels)
+        receivers = route(message.severity, destinations)
     else:
         receivers = outbox.told(connection, alert_id, fired_at)
-    return outbox.enqueue(connection, event_id, message, receivers, change.at)
+    at = fired_at if message.status == "firing" else change.alert.standing.resolved_at or change.at
+    occasion = transition(change.fingerprint, message.status, at)
+    return outbox.enqueue(connection, message, receivers, change.at, occasion=occasion, event_id=event_id)
 
 
-def _message(rule: Rule, change: Change, fired_at: datetime) -> Message:
+def _message(change: Change, fired_at: datetime) -> Message:
     alert = change.alert
     annotations = dict(alert.annotations)
     if change.reason is Reason.NOT_WATCHED:
         annotations["description"] = _NOT_WATCHED
-    return Message(
-        delivery_id="",
-        status="firing" if change.after is AlertState.FIRING else "resolved",
-        alert=rule.name,
-        severity=severity(alert.labels),
+    facts = AlertFacts(
         labels=dict(alert.labels),
         annotations=annotations,
+        status="firing" if change.after is AlertState.FIRING else "resolved",
         starts_at=fired_at,
         ends_at=alert.standing.resolved_at,
         fingerprint=change.fingerprint,
     )
+    return alone(facts, reason=change.reason)

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from watchfleet.notify.identity import delivery_id, fingerprint
+from watchfleet.model import Destination
+from watchfleet.notify.identity import delivery_id, fingerprint, transition
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -22,12 +23,19 @@ def test_order_does_not_matter_and_no_text_can_pose_as_another() -> None:
 
 def test_a_delivery_has_one_name_in_every_time_zone_and_another_for_everything_else() -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=5)))
-    assert delivery_id("f", "firing", AT, "log") == delivery_id("f", "firing", elsewhere, "log")
+    log, email = Destination("log"), Destination("email", "ops", 1, "anna@example.org")
+    assert transition("f", "firing", AT) == transition("f", "firing", elsewhere)
     others = [
-        delivery_id("f", "firing", AT, "log"),
-        delivery_id("g", "firing", AT, "log"),
-        delivery_id("f", "resolved", AT, "log"),
-        delivery_id("f", "firing", AT + timedelta(microseconds=1), "log"),
-        delivery_id("f", "firing", AT, "email"),
+        delivery_id(transition("f", "firing", AT), log),
+        delivery_id(transition("g", "firing", AT), log),
+        delivery_id(transition("f", "resolved", AT), log),
+        delivery_id(transition("f", "firing", AT + timedelta(microseconds=1)), log),
+        *(delivery_id(transition("f", "firing", AT), each) for each in _neighbours(email)),
     ]
     assert len(set(others)) == len(others)
+
+
+def _neighbours(destination: Destination) -> list[Destination]:
+    """It, and others that differ from it in one thing each."""
+    changes = ({}, {"channel": "log"}, {"receiver": "dev"}, {"position": 0}, {"part": "bob@example.org"})
+    return [destination._replace(**change) for change in changes]

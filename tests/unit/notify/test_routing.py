@@ -2,22 +2,23 @@
 
 import pytest
 
-from watchfleet.model import Severity
+from watchfleet.model import Destination, Severity
 from watchfleet.notify.routing import route, severity
 
-ALL = ("log", "webhook", "email", "slack", "sentry", "pager")
+NAMES = ("log", "webhook", "email", "slack", "sentry", "pager")
+ALL = tuple(map(Destination, NAMES))
 
 
 @pytest.mark.parametrize(
     ("of", "told"),
-    [(Severity.INFO, ("log",)), (Severity.WARNING, ("log", "slack")), (Severity.CRITICAL, ALL)],
+    [(Severity.INFO, ("log",)), (Severity.WARNING, ("log", "slack")), (Severity.CRITICAL, NAMES)],
 )
 def test_the_default_route_goes_by_severity(of: Severity, told: tuple[str, ...]) -> None:
-    assert route(of, ALL) == told
+    assert tuple(each.channel for each in route(of, ALL)) == told
 
 
 def test_a_channel_that_is_off_hears_nothing() -> None:
-    assert route(Severity.CRITICAL, ["log"]) == ("log",)
+    assert route(Severity.CRITICAL, [Destination("log")]) == (Destination("log"),)
     assert route(Severity.WARNING, []) == ()
 
 

@@ -46,7 +46,7 @@ def test_a_cut_shows() -> None:
 def test_a_title_names_state_alert_subject_and_severity() -> None:
     assert title(firing()) == "[FIRING] DependencyDown shop (critical)"
     assert title(resolved()) == "[RESOLVED] DependencyDown shop (critical)"
-    assert title(firing(labels={})) == "[FIRING] DependencyDown (critical)"
+    assert title(firing(labels={"alertname": "DependencyDown"})) == "[FIRING] DependencyDown (warning)"
     assert "\n" not in title(firing(labels={"target": HOSTILE}))
 
 
