@@ -19,7 +19,8 @@ from watchfleet.db import partitions
 from watchfleet.db.engine import get_engine, in_transaction, transaction
 from watchfleet.errors import StoreUnavailableError
 from watchfleet.metrics import counters, ingest
-from watchfleet.metrics.ingest import STALE_NAN, Written
+from watchfleet.metrics.batches import Written
+from watchfleet.metrics.ingest import STALE_NAN
 from watchfleet.metrics.rejects import MOST_KEPT
 from watchfleet.model import Event, Kind, Sample
 from watchfleet.wire import pack

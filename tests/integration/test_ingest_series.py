@@ -11,7 +11,7 @@ from support.servers import use_environment
 
 from watchfleet.db.engine import get_engine, transaction
 from watchfleet.metrics import ingest, series
-from watchfleet.metrics.ingest import Written
+from watchfleet.metrics.batches import Written
 from watchfleet.model import Kind, Sample
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)

@@ -7,11 +7,18 @@ they add, and now and then one process folds that into the totals.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
 from watchfleet.db.locks import Lock, try_lock
 
+INSERT: Final = (
+    "INSERT INTO counter_delta (name, labels, value) SELECT name, labels::jsonb, value"
+    " FROM unnest(CAST(:names AS text[]), CAST(:labels AS text[]), CAST(:values AS float8[]))"
+    " AS added (name, labels, value)"
+)
+"""What appends `Tally.columns`."""
 _FOLD = text(
     "WITH gone AS (DELETE FROM counter_delta RETURNING name, labels, value),"
     " added AS (SELECT name, labels, sum(value) AS value FROM gone GROUP BY name, labels)"
@@ -56,18 +63,15 @@ class Tally:
         """Append what was added."""
         if not self._added:
             return
-        connection.execute(
-            text(
-                "INSERT INTO counter_delta (name, labels, value) SELECT name, labels::jsonb, value"
-                " FROM unnest(CAST(:names AS text[]), CAST(:labels AS text[]), CAST(:values AS float8[]))"
-                " AS added (name, labels, value)"
-            ),
-            {
-                "names": [name for name, _ in self._added],
-                "labels": [labels for _, labels in self._added],
-                "values": list(self._added.values()),
-            },
-        )
+        connection.execute(text(INSERT), self.columns())
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The parameters of `INSERT`."""
+        return {
+            "names": [name for name, _ in self._added],
+            "labels": [labels for _, labels in self._added],
+            "values": list(self._added.values()),
+        }
 
 
 def fold(connection: Connection) -> bool:

@@ -6,24 +6,22 @@ acknowledgement or because the broker delivered twice, finds its id and changes 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg2.errors import CheckViolation
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from watchfleet import wire
 from watchfleet.db import partitions
 from watchfleet.db.copy import Layout, copy_in, copy_out
 from watchfleet.db.locks import Lock, wait_lock
-from watchfleet.metrics import business, events, marks
-from watchfleet.metrics.counters import Tally
+from watchfleet.metrics import batches, business, events, marks
+from watchfleet.metrics.batches import Written
 from watchfleet.metrics.decode import BatchError, Decoded, decode
-from watchfleet.metrics.names import is_storable
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.metrics.series import Resolved, resolve
 from watchfleet.metrics.sketch import Floats, Ints
@@ -38,31 +36,7 @@ STALE_NAN: Final = 0x7FF0_0000_0000_0002
 
 _SAMPLES: Final = Layout([("series_id", "i4"), ("ts", "ts"), ("value", "f8")])
 _INSTANTS: Final = Layout([("series_id", "i4"), ("ts", "ts")])
-_LONGEST_ID: Final = 200
 _DAY: Final = 86_400_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a batch.
-
-    Attributes:
-        accepted: Samples and events that are in the store now.
-        rejected: Those turned away, each for a reason of its own.
-        duplicate: The batch was in already; nothing changed.
-        refused: Why the batch could not be read at all; empty if it could.
-        repeated: Samples that the store had already, of a source that may send one again in another batch.
-        overflowed: Accepted samples that were counted together, as their metric has all the series it may.
-        reasons: How many were rejected, by reason.
-    """
-
-    accepted: int = 0
-    rejected: int = 0
-    duplicate: bool = False
-    refused: str = ""
-    repeated: int = 0
-    overflowed: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
 
 
 def write(
@@ -84,8 +58,8 @@ def write(
     try:
         decoded = decode(batch)
     except BatchError as error:
-        return _refuse(connection, _identity(batch_id), error.reason, now)
-    return _store(connection, _identity(batch_id), decoded, now, dedupe=dedupe)
+        return _refuse(connection, batches.identity(batch_id), error.reason, now)
+    return _store(connection, batches.identity(batch_id), decoded, now, dedupe=dedupe)
 
 
 def write_samples(
@@ -128,6 +102,17 @@ class _Accepted:
         return {marks.instant(day * _DAY).date() for day in days}
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A batch that is ready to be stored."""
+
+    id: str
+    accepted: _Accepted
+    reports: Sequence[Event]
+    rejects: Rejects
+    written: Written
+
+
 def _store(
     connection: Connection, batch_id: str, decoded: Decoded, now: datetime, *, dedupe: bool
 ) -> Written:
@@ -148,47 +133,38 @@ def _store(
         overflowed=int(accepted.overflows.sum()),
         reasons=dict(rejects.counts),
     )
-    if not _claim(connection, batch_id, written, now):
-        _count(connection, "duplicate", Written(duplicate=True))
+    checked = _Checked(batch_id, accepted, reports, rejects, written)
+    try:
+        return _save(connection, checked, now)
+    except CheckViolation:
+        # Someone dropped a partition that this process knew.
+        batches.leave(connection)
+        partitions.forget(connection.engine)
+        _make_partitions(connection, accepted, reports)
+        return _save(connection, checked, now)
+
+
+def _save(connection: Connection, batch: _Checked, now: datetime) -> Written:
+    if not batches.enter(connection, batch.id, batch.written, now):
         return Written(duplicate=True)
+    accepted = batch.accepted
     if len(accepted.ts):
-        _copy(connection, accepted, reports)
+        rows = _SAMPLES.pack({"series_id": accepted.series, "ts": accepted.ts, "value": accepted.value})
+        copy_in(connection, "samples", ("series_id", "ts", "value"), rows)
         marks.put_samples(connection, accepted.ts, accepted.series, now)
-    business.apply(connection, reports)
-    rejects.save(connection, batch_id)
-    _count(connection, "written", written)
-    return written
+    business.apply(connection, batch.reports)
+    batch.rejects.save(connection, batch.id)
+    return batch.written
 
 
 def _refuse(connection: Connection, batch_id: str, reason: str, now: datetime) -> Written:
     rejects = Rejects()
     rejects.keep(reason, {"batch": "could not be read"})
     written = Written(refused=reason)
-    if not _claim(connection, batch_id, written, now):
-        written = Written(duplicate=True)
-    else:
-        rejects.save(connection, batch_id)
-    _count(connection, "duplicate" if written.duplicate else "refused", written)
+    if not batches.enter(connection, batch_id, written, now):
+        return Written(duplicate=True)
+    rejects.save(connection, batch_id)
     return written
-
-
-def _identity(batch_id: Any) -> str:
-    """The batch's id if it is fit to be stored, else its digest."""
-    if isinstance(batch_id, str) and len(batch_id) <= _LONGEST_ID and is_storable(batch_id):
-        return batch_id
-    return "digest:" + blake2b(repr(batch_id).encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def _claim(connection: Connection, batch_id: str, written: Written, now: datetime) -> bool:
-    """Enter the batch's id; False if it is there. Waits for a transaction that is just entering it."""
-    done = connection.execute(
-        text(
-            "INSERT INTO ingest_batch (id, accepted, rejected, received_at)"
-            " VALUES (:id, :accepted, :rejected, :now) ON CONFLICT (id) DO NOTHING"
-        ),
-        {"id": batch_id, "accepted": written.accepted, "rejected": written.rejected, "now": now},
-    )
-    return done.rowcount == 1
 
 
 def _accept(
@@ -274,27 +250,3 @@ def _make_partitions(connection: Connection, accepted: _Accepted, reports: Seque
     partitions.ensure(connection.engine, partitions.SAMPLES, accepted.days)
     days = {datetime.fromtimestamp(report.ts, UTC).date() for report in reports}
     partitions.ensure(connection.engine, partitions.EVENTS, days)
-
-
-def _copy(connection: Connection, accepted: _Accepted, reports: Sequence[Event]) -> None:
-    rows = _SAMPLES.pack({"series_id": accepted.series, "ts": accepted.ts, "value": accepted.value})
-    names = ("series_id", "ts", "value")
-    try:
-        with connection.begin_nested():
-            copy_in(connection, "samples", names, rows)
-    except CheckViolation:
-        # Someone dropped a partition that this process knew.
-        partitions.forget(connection.engine)
-        _make_partitions(connection, accepted, reports)
-        copy_in(connection, "samples", names, rows)
-
-
-def _count(connection: Connection, outcome: str, written: Written) -> None:
-    tally = Tally()
-    tally.add("watchfleet_ingest_batches_total", labels={"outcome": outcome})
-    tally.add("watchfleet_ingest_samples_total", written.accepted)
-    tally.add("watchfleet_ingest_repeated_samples_total", written.repeated)
-    tally.add("watchfleet_ingest_overflowed_samples_total", written.overflowed)
-    for reason, times in written.reasons.items():
-        tally.add("watchfleet_ingest_rejected_samples_total", times, {"reason": reason})
-    tally.save(connection)

@@ -96,8 +96,12 @@ def resolve(connection: Connection, entries: Sequence[Any]) -> Resolved:
         entries: `[name, labels, kind]` each; may be anything, as it comes from outside.
     """
     memory = _memory(connection.engine)
-    keys = _keys(entries)
-    recalled = memory.recall(keys)
+    try:
+        keys: list[Key | None] = [(name, kind, *labels.items()) for name, labels, kind in entries]
+        recalled = memory.recall(keys)
+    except (TypeError, ValueError, AttributeError):
+        keys = [_key(entry) for entry in entries]
+        recalled = memory.recall(keys)
     unknown = {at: check(entries[at]) for at, one in enumerate(recalled) if one is None}
     if not unknown:
         return Resolved([one for one in recalled if one is not None], {})
@@ -116,14 +120,15 @@ def _learn(connection: Connection, checked: Mapping[int, Valid | str]) -> dict[i
     }
 
 
-def _keys(entries: Sequence[Any]) -> list[Key | None]:
-    """What each series is remembered by, as it came; None for what cannot be a series."""
+def _key(entry: Any) -> Key | None:
+    """What a series is remembered by, as it came; None for what cannot be a series."""
     try:
-        keys: list[Key | None] = [(name, kind, *labels.items()) for name, labels, kind in entries]
-        hash(tuple(keys))
+        name, labels, kind = entry
+        key = (name, kind, *labels.items())
+        hash(key)
     except (TypeError, ValueError, AttributeError):
-        return [_keys([entry])[0] for entry in entries] if len(entries) > 1 else [None] * len(entries)
-    return keys
+        return None
+    return key
 
 
 def _memory(engine: Engine) -> _Memory:

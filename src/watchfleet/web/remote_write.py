@@ -19,8 +19,8 @@ from watchfleet.clock import utcnow
 from watchfleet.db.engine import is_outage, transaction
 from watchfleet.errors import StoreUnavailableError
 from watchfleet.metrics import ingest, kinds, remote_write
+from watchfleet.metrics.batches import Written
 from watchfleet.metrics.counters import Tally
-from watchfleet.metrics.ingest import Written
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.metrics.remote_write import V1, V2, RemoteWriteError
 from watchfleet.redact import redact
