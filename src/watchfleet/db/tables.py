@@ -90,7 +90,16 @@ ingest_batch = Table(
     Column("accepted", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
     _instant("received_at"),
+    Column("first_us", BigInteger, comment="The earliest of its samples' times, in Unix microseconds"),
+    Column("last_us", BigInteger, comment="The latest; -1 if it has no samples"),
+    Column(
+        "xid",
+        BigInteger,
+        server_default=text("((pg_current_xact_id())::text)::bigint"),
+        comment="Of the transaction, by which a reader knows what it has not seen yet",
+    ),
     Index("ix_ingest_batch_received_at", "received_at", postgresql_using="brin"),
+    Index("ix_ingest_batch_xid", "xid"),
     comment="The batches that are in, kept for longer than a sample is accepted late",
 )
 

@@ -16,11 +16,15 @@ _LONGEST_ID: Final = 200
 # One statement, as each costs a wait for the server; the savepoint is where a batch can be begun again.
 _ENTER: Final = text(
     "SAVEPOINT batch; WITH entered AS"  # noqa: S608 - all of it is ours
-    " (INSERT INTO ingest_batch (id, accepted, rejected, received_at)"
-    " VALUES (:id, :accepted, :rejected, :now) ON CONFLICT (id) DO NOTHING RETURNING id),"
+    " (INSERT INTO ingest_batch (id, accepted, rejected, received_at, first_us, last_us)"
+    " VALUES (:id, :accepted, :rejected, :now, :first, :last) ON CONFLICT (id) DO NOTHING RETURNING id),"
     f" counted AS ({COUNT} WHERE EXISTS (SELECT FROM entered))"
     " SELECT count(*) FROM entered"
 )
+
+
+Span = tuple[int, int]
+NO_SAMPLES: Final[Span] = (0, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ def identity(batch_id: Any) -> str:
     return "digest:" + blake2b(repr(batch_id).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def enter(connection: Connection, batch_id: str, written: Written, now: datetime) -> bool:
+def enter(
+    connection: Connection, batch_id: str, written: Written, now: datetime, span: Span = NO_SAMPLES
+) -> bool:
     """Enter a batch and count it; False if it is there. Waits for a transaction that is just entering it.
 
     Args:
@@ -61,8 +67,10 @@ def enter(connection: Connection, batch_id: str, written: Written, now: datetime
         batch_id: As `identity` gives it.
         written: What will have become of it.
         now: The present.
+        span: The earliest and the latest of its samples' times, in Unix microseconds.
     """
-    values = {"id": batch_id, "accepted": written.accepted, "rejected": written.rejected, "now": now}
+    values: dict[str, Any] = {"first": span[0], "last": span[1]}
+    values |= {"id": batch_id, "accepted": written.accepted, "rejected": written.rejected, "now": now}
     entered = connection.scalar(_ENTER, {**values, **_tally(written).columns()})
     if not entered:
         again = Tally()

@@ -94,10 +94,15 @@ class _Accepted:
         )
 
     @property
+    def span(self) -> batches.Span:
+        """The earliest and the latest time."""
+        return (int(self.ts.min()), int(self.ts.max())) if len(self.ts) else batches.NO_SAMPLES
+
+    @property
     def days(self) -> set[date]:
         if not len(self.ts):
             return set()
-        first, last = int(self.ts.min()) // _DAY, int(self.ts.max()) // _DAY
+        first, last = (at // _DAY for at in self.span)
         days = range(first, last + 1) if last - first < 2 else np.unique(self.ts // _DAY).tolist()
         return {marks.instant(day * _DAY).date() for day in days}
 
@@ -145,9 +150,9 @@ def _store(
 
 
 def _save(connection: Connection, batch: _Checked, now: datetime) -> Written:
-    if not batches.enter(connection, batch.id, batch.written, now):
-        return Written(duplicate=True)
     accepted = batch.accepted
+    if not batches.enter(connection, batch.id, batch.written, now, accepted.span):
+        return Written(duplicate=True)
     if len(accepted.ts):
         rows = _SAMPLES.pack({"series_id": accepted.series, "ts": accepted.ts, "value": accepted.value})
         copy_in(connection, "samples", ("series_id", "ts", "value"), rows)
