@@ -176,6 +176,12 @@ def covered(connection: Connection, parent: Partitioned, days: Iterable[date]) -
     return {day for day in days if parent.name(day) in names}
 
 
+def since(connection: Connection, parent: Partitioned) -> datetime | None:
+    """The start of the first partition that there is; None if there is none."""
+    spans = (bounds(parent, name) for name in _children(connection, parent.table))
+    return min((span[0] for span in spans if span), default=None)
+
+
 def summarize(engine: Engine, now: datetime) -> None:
     """Bring the block range indexes of the newest partitions up to date, where autovacuum has not yet."""
     day = now.astimezone(UTC).date()

@@ -64,7 +64,7 @@ def call(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
 
 def _over_windows(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
     name, argument = node.function.name, node.args[0]
-    windows = evaluator.windows(argument, grid)
+    windows = evaluator.windows(argument, grid, name)
     inner = unwrap(argument)
     if isinstance(inner, MatrixSelector) and inner.selector.extension:
         frame = extended.apply(name, inner.selector.extension, windows)
@@ -197,7 +197,7 @@ def _double_exponential_smoothing(evaluator: Evaluator, node: Call, grid: Grid) 
 
 def _quantile_over_time(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
     q = evaluator.scalar(node.args[0], grid)
-    windows = evaluator.windows(node.args[1], grid)
+    windows = evaluator.windows(node.args[1], grid, node.function.name)
     remark_quantiles(evaluator, q[windows.anywhere()], node.args[0])
     return over_time.quantile(windows, q)
 

@@ -158,8 +158,13 @@ class Evaluator:
         frame = Frame(windows.series, values, present, windows.nameless)
         return Sampled(frame, np.broadcast_to(windows.ends, values.shape))
 
-    def windows(self, node: Node, grid: Grid) -> Windows:
+    def windows(self, node: Node, grid: Grid, function: str = "") -> Windows:
         """The value of an expression whose type is range vector.
+
+        Args:
+            node: The expression.
+            grid: The times at which it is evaluated.
+            function: What takes it, which may do without the samples themselves.
 
         Raises:
             QueryError: It has none.
@@ -170,7 +175,7 @@ class Evaluator:
         if not isinstance(node, MatrixSelector):
             raise QueryError("this is no range vector", node.span)
         context, selector = self.context, node.selector
-        columns = context.columns(range_fetch(node, grid, context), node.span)
+        columns = context.columns(range_fetch(node, grid, context, function), node.span)
         return windows_of(
             columns,
             np.zeros(len(columns.series), bool),

@@ -12,6 +12,8 @@ from watchfleet.promql.windows import Windows
 
 def average(windows: Windows) -> Frame:
     """The mean of the samples."""
+    if windows.weights is not None:
+        return _statistic(windows, windows.segments().sums() / windows.totals().ravel())
     return _statistic(windows, windows.segments().means())
 
 
@@ -48,12 +50,14 @@ def median_deviation(windows: Windows) -> Frame:
 def quantile(windows: Windows, q: Floats) -> Frame:
     """The q-quantile of the samples, one q for each time."""
     spread = np.broadcast_to(q, windows.low.shape).ravel()
+    if windows.weights is not None:
+        return _statistic(windows, windows.segments().weighted_quantiles(spread, windows.weights))
     return _statistic(windows, windows.segments().quantiles(spread))
 
 
 def count(windows: Windows) -> Frame:
     """How many samples there are."""
-    return _statistic(windows, windows.counts.ravel().astype(np.float64))
+    return _statistic(windows, windows.totals().ravel())
 
 
 def one(windows: Windows) -> Frame:

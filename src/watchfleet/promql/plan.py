@@ -1,6 +1,7 @@
 """What an expression will read, known before it is evaluated, so that one read can serve many."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from watchfleet.promql.context import Context
 from watchfleet.promql.frame import Grid
@@ -13,7 +14,12 @@ from watchfleet.promql.nodes import (
     VectorSelector,
     children,
 )
-from watchfleet.promql.source import Fetch
+from watchfleet.promql.source import Fetch, Summary
+
+_SUMMARIES: Final = frozenset(
+    f"{name}_over_time"
+    for name in ("avg", "count", "first", "last", "max", "min", "present", "quantile", "sum")
+)
 
 
 def fetches(node: Node, grid: Grid, context: Context, function: str = "") -> Iterator[Fetch]:
@@ -60,7 +66,7 @@ def instant_fetch(node: VectorSelector, grid: Grid, context: Context, function: 
 
 
 def range_fetch(node: MatrixSelector, grid: Grid, context: Context, function: str = "") -> Fetch:
-    """What a range selector reads."""
+    """What a range selector reads, for a function that takes it."""
     selector = node.selector
     references = context.references(selector, grid)
     window = context.milliseconds(node.range)
@@ -73,7 +79,14 @@ def range_fetch(node: MatrixSelector, grid: Grid, context: Context, function: st
         function,
         window,
         _step(references),
+        None if selector.extension else _summary(function, window, references),
     )
+
+
+def _summary(function: str, window: int, references: Grid) -> Summary | None:
+    """What a function wants to know of its windows, if that is less than their samples."""
+    name = function.removesuffix("_over_time")
+    return Summary(name, window, _step(references)) if function in _SUMMARIES else None
 
 
 def _step(references: Grid) -> int:

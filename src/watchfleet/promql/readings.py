@@ -56,6 +56,12 @@ class Readings:
         return len(self.keys)
 
     @property
+    def series(self) -> Ints:
+        """Each sample's series."""
+        series: Ints = self.keys >> _TIME_BITS
+        return series
+
+    @property
     def times(self) -> Ints:
         """The samples' times in milliseconds."""
         times: Ints = self.keys & ((1 << _TIME_BITS) - 1)

@@ -119,6 +119,15 @@ class Segments:
             result[table.lanes] = _interpolate(ordered, table.lengths, q[table.lanes])
         return result
 
+    def weighted_quantiles(self, q: Floats, weights: Floats) -> Floats:
+        """As `quantiles`, where each value occurs as often as its weight says."""
+        result = np.full(len(self.low), np.nan)
+        for lane in np.flatnonzero(self.lengths).tolist():
+            self.budget.tick()
+            part = slice(int(self.low[lane]), int(self.low[lane] + self.lengths[lane]))
+            result[lane] = _weighted_quantile(self.values[part], weights[part], float(q[lane]))
+        return result
+
     def deviations(self) -> Floats:
         """The median of each stretch's distances from its median."""
         result = np.full(len(self.low), np.nan)
@@ -225,6 +234,18 @@ def _interpolate(ordered: Floats, lengths: Ints, q: Floats) -> Floats:
     value = _at(ordered, lower, missing) * (1 - weight) + _at(ordered, upper, missing) * weight
     value = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, value))
     return np.where(np.isnan(q), np.nan, value)
+
+
+def _weighted_quantile(values: Floats, weights: Floats, q: float) -> float:
+    if not 0 <= q <= 1:
+        return math.nan if math.isnan(q) else math.copysign(math.inf, q)
+    order = np.argsort(values)
+    upto = np.cumsum(weights[order])
+    rank = q * (upto[-1] - 1)
+    ranks = np.minimum((np.floor(rank), np.floor(rank) + 1), upto[-1] - 1)
+    lower, upper = values[order][np.searchsorted(upto, ranks, side="right")]
+    share = rank - math.floor(rank)
+    return float(lower * (1 - share) + upper * share)
 
 
 def _at(ordered: Floats, rank: Ints, missing: Ints) -> Floats:

@@ -16,6 +16,21 @@ _STALE_BITS: Final = 0x7FF0000000000002
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What is wanted of the samples in each window, when that is less than all of them.
+
+    Attributes:
+        function: `avg`, `count`, `first`, `last`, `max`, `min`, `present`, `quantile` or `sum`.
+        window: How long the windows are, in milliseconds.
+        step: From one to the next; 0 if there is but one.
+    """
+
+    function: str
+    window: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """One thing that an expression reads.
 
@@ -26,6 +41,7 @@ class Fetch:
         function: The function or aggregation that uses the samples; empty if none does. A hint.
         window: The range of a range selector in milliseconds, 0 for an instant selector. A hint.
         step: Milliseconds from one evaluation to the next, 0 if there is but one. A hint.
+        summary: What the samples are wanted for, if a source may give something that stands for them.
     """
 
     matchers: tuple[Matcher, ...]
@@ -34,6 +50,7 @@ class Fetch:
     function: str = field(default="", compare=False)
     window: int = field(default=0, compare=False)
     step: int = field(default=0, compare=False)
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +62,15 @@ class Columns:
         timestamps: Milliseconds of Unix time, rising within each series.
         values: One per timestamp; `STALE` marks where a series ended.
         offsets: Where each series begins in the two, and at last where the last one ends.
+        weights: How many samples each stands for, as the fetch's summary allows; None if each is but itself.
+            For `avg` a value is then the sum of these samples.
     """
 
     series: SeriesSet
     timestamps: Ints
     values: Floats
     offsets: Ints
+    weights: Floats | None = None
 
 
 EMPTY: Final = Columns(NO_SERIES, np.empty(0, np.int64), np.empty(0), np.zeros(1, np.int64))
@@ -147,8 +167,10 @@ def without_stale(columns: Columns) -> Columns:
     stale = is_stale(columns.values)
     if not stale.any():
         return columns
-    kept = np.concatenate(([0], np.cumsum(~stale)))
-    return Columns(columns.series, columns.timestamps[~stale], columns.values[~stale], kept[columns.offsets])
+    before = np.concatenate(([0], np.cumsum(~stale)))
+    ts, values = columns.timestamps[~stale], columns.values[~stale]
+    weights = None if columns.weights is None else columns.weights[~stale]
+    return Columns(columns.series, ts, values, before[columns.offsets], weights)
 
 
 def metric_of(matchers: Iterable[Matcher]) -> str:

@@ -1,6 +1,7 @@
 """The series of the store as a source of queries: one read of the samples, whatever a query selects.
 
-Samples are read raw, for as long as they are kept (`retention_raw`).
+Statistics of long windows come from the rollup tiers (`rolled`), the newest samples from memory (`recent`),
+others from the table of samples, and what is older than these from the tiers again (`history`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from watchfleet.promql.catalogue import Matched, matching
 from watchfleet.promql.errors import QueryLimitError, QueryTimeoutError
+from watchfleet.promql.history import older
 from watchfleet.promql.limits import DEFAULT_LIMITS, Limits
-from watchfleet.promql.readings import LAST_MS, Readings, Span, read
+from watchfleet.promql.readings import LAST_MS, NO_READINGS, Readings, Span, read
 from watchfleet.promql.recent import recent
+from watchfleet.promql.rolled import summarised
 from watchfleet.promql.series import Ints
 from watchfleet.promql.source import Columns, Fetch
 
@@ -48,17 +51,30 @@ class StoreSeries:
                 for matchers in dict.fromkeys(fetch.matchers for fetch in fetches)
             }
             wanted = [(fetch, matched[fetch.matchers]) for fetch in fetches]
-            spans = _spans(wanted)
+            rolled = self._rolled(wanted)
+            spans = _spans([one for one in wanted if one[0] not in rolled])
             kept = recent(self._connection.engine).take(self._connection, spans)
-            rest = self._read(_without_nested({span: ids for span, ids in spans.items() if span not in kept}))
-        return [kept.get(_span(fetch), rest).columns(found, fetch) for fetch, found in wanted]
+            rest = self._read({span: ids for span, ids in spans.items() if span not in kept})
+        return [
+            rolled.get(fetch) or kept.get(_span(fetch), rest).columns(found, fetch) for fetch, found in wanted
+        ]
 
-    def _read(self, reads: Mapping[Span, Ints]) -> Readings:
+    def _rolled(self, wanted: Sequence[tuple[Fetch, Matched]]) -> dict[Fetch, Columns]:
+        """What comes from the rollup tiers."""
+        found = (
+            (fetch, summarised(self._connection, fetch, series, self._limits.samples))
+            for fetch, series in dict(wanted).items()
+        )
+        return {fetch: columns for fetch, columns in found if columns is not None}
+
+    def _read(self, spans: dict[Span, Ints]) -> Readings:
+        """The samples, and what stands for those that are gone."""
         most = self._limits.samples
-        readings = read(self._connection, reads, most)
-        if readings is None:
+        readings = read(self._connection, _without_nested(spans), most)
+        gone = older(self._connection, spans, most) if spans else NO_READINGS
+        if readings is None or gone is None:
             raise QueryLimitError(f"the query needs more samples than the {most} that it may use")
-        return readings
+        return readings.with_later(gone) if len(gone) else readings
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:

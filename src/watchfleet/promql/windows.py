@@ -26,6 +26,7 @@ class Windows:
         ends: When each window ends, included.
         times: When each window is asked for.
         budget: What the query may still cost.
+        weights: How many samples each value stands for; None if each is but itself.
     """
 
     series: SeriesSet
@@ -38,6 +39,7 @@ class Windows:
     ends: Ints
     times: Ints
     budget: Budget
+    weights: Floats | None = None
 
     @property
     def counts(self) -> Ints:
@@ -65,6 +67,12 @@ class Windows:
     def segments(self) -> Segments:
         """The windows as stretches of the samples, row after row."""
         return Segments(self.values, self.low.ravel(), self.counts.ravel(), self.budget)
+
+    def totals(self) -> Floats:
+        """How many samples the values of each window stand for."""
+        if self.weights is None:
+            return self.counts.astype(np.float64)
+        return self.shaped(Segments(self.weights, self.low.ravel(), self.counts.ravel(), self.budget).sums())
 
     def shaped(self, values: Floats) -> Floats:
         """Numbers that come one per stretch, as rows by times."""
@@ -142,6 +150,7 @@ def windows_of(
         ends,
         times,
         budget,
+        columns.weights,
     )
 
 
