@@ -32,6 +32,14 @@ ENTRIES: Final = (
     Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
     Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
     Entry("watchfleet.rollups.verify", timedelta(hours=1), "a rollup that is wrong stays unnoticed"),
+    Entry(
+        "watchfleet.rollups.publish_platforms",
+        timedelta(seconds=15),
+        "`/metrics` and rules see no accounts, no freshness and no followers",
+    ),
+    Entry(
+        "watchfleet.rollups.verify_days", timedelta(hours=1), "daily statistics that are wrong stay unnoticed"
+    ),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )

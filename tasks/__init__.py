@@ -1,5 +1,5 @@
 """The fleet's tasks: thin wrappers that open what a library call needs, and make it."""
 
-from tasks import alerts, ingest, probes, rollups, rules, scrape, upkeep
+from tasks import accounts, alerts, ingest, probes, rollups, rules, scrape, upkeep
 
-__all__ = ["alerts", "ingest", "probes", "rollups", "rules", "scrape", "upkeep"]
+__all__ = ["accounts", "alerts", "ingest", "probes", "rollups", "rules", "scrape", "upkeep"]

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -93,6 +94,24 @@ class Settings(BaseSettings):
     )
     retention_events: Period = Field(
         parse_duration("30d"), description="How long the single events that scrapers report are kept."
+    )
+    retention_daily: Period | None = Field(
+        None, description="How long the daily statistics of accounts are kept. Not set: for ever."
+    )
+    time_zone: str = Field(
+        "UTC",
+        description="Whose days the daily statistics count, such as Europe/Berlin. After a change, "
+        "`watchfleet stats rebuild` makes those anew whose events are kept.",
+    )
+    stale_after: Period = Field(
+        parse_duration("24h"), description="An account without a successful scrape for longer is stale."
+    )
+    stale_after_on: Periods = Field(
+        default_factory=dict, description="Another `stale_after` for a platform, by its name."
+    )
+    accounts_kept: Period = Field(
+        parse_duration("30d"),
+        description="An account of which nothing was reported for longer counts no more among the accounts.",
     )
     series_limit: int = Field(
         10_000,
@@ -207,6 +226,15 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError("the secret must be base64, whsec_ before it or not") from error
         return secret
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("no such time zone; write it like Europe/Berlin or UTC") from error
+        return name
 
     @field_validator("otlp_endpoint")
     @classmethod

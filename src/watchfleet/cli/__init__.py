@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "metrics": "watchfleet.cli.metrics:metrics",
     "rollups": "watchfleet.cli.rollups:rollups",
     "rules": "watchfleet.cli.rules:rules",
+    "stats": "watchfleet.cli.stats:stats",
 }
 
 

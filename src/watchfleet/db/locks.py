@@ -16,6 +16,7 @@ class Lock(IntEnum):
     METRICS = 815_006
     COUNTERS = 815_007
     DEDUPLICATE = 815_008
+    PLATFORMS = 815_009
 
 
 def try_lock(connection: Connection, lock: Lock, shard: int = 0) -> bool:

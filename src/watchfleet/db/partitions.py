@@ -89,7 +89,8 @@ ROLLUPS: Final = (
     Partitioned("rollup_24h", Span.YEAR, None, "retention_24h"),
 )
 EVENTS: Final = Partitioned("account_event", Span.DAY, None, "retention_events")
-ALL: Final = (SAMPLES, EVENTS, *ROLLUPS)
+DAILY: Final = Partitioned("daily_stats", Span.MONTH, None, "retention_daily")
+ALL: Final = (SAMPLES, EVENTS, DAILY, *ROLLUPS)
 
 _known: "WeakKeyDictionary[Engine, set[str]]" = WeakKeyDictionary()
 

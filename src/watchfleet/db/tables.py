@@ -1,12 +1,14 @@
 """Every table. Migrations make them; a test holds that the two agree."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -180,6 +183,16 @@ counter_delta = Table(
     comment="Append-only: what transactions added since, so that none waits for another's row",
 )
 
+LEVELS: Final = ("followers", "following", "posts", "likes", "comments", "shares", "views")
+"""What an account has at a time: of each the newest report, and when that was."""
+
+
+def _levels() -> Iterator["Column[Any]"]:
+    for level in LEVELS:
+        yield Column(level, Double)
+        yield _instant(f"{level}_at", nullable=True)
+
+
 account = Table(
     "account",
     metadata,
@@ -191,7 +204,36 @@ account = Table(
     _instant("last_success_at", nullable=True),
     _instant("last_failure_at", nullable=True),
     Column("last_failure_reason", Text),
-    comment="Each scraped account: its outcomes and its freshness",
+    _instant("seen_at", nullable=True),
+    *_levels(),
+    comment="Each scraped account: its outcomes, its freshness and its levels",
+)
+
+daily_stats = Table(
+    "daily_stats",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("day", Date, primary_key=True, comment="Of the fleet's time zone"),
+    Column("account_group", Text, primary_key=True, comment="Empty for none"),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("timed", BigInteger, nullable=False, comment="Scrapes whose duration was told"),
+    Column("duration_seconds", Numeric, nullable=False, comment="The sum of these; exact in any order"),
+    Column("content", Numeric, nullable=False, comment="Pieces of content that were found"),
+    *_levels(),
+    Index("ix_daily_stats_day", "day"),
+    postgresql_partition_by="RANGE (day)",
+    comment="What each account did on each day, kept with its events and computable from them",
+)
+
+platform_stats = Table(
+    "platform_stats",
+    metadata,
+    Column("platform", Text, primary_key=True),
+    _instant("at"),
+    Column("figures", JSONB, nullable=False),
+    comment="What one writer last computed of each platform, for whoever shows it",
 )
 
 account_event = Table(

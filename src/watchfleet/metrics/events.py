@@ -22,6 +22,14 @@ OUTCOMES: Final = {"account_scraped": "succeeded", "scrape_failed": "failed"}
 """The signals that tell how a scrape ended, and what they count as."""
 
 _SIGNALS: Final = frozenset(signal.name for signal in ACCOUNT_SIGNALS)
+_AMOUNTS: Final = {
+    "account_scraped": ("duration",),
+    "scrape_failed": ("duration",),
+    "engagement_recorded": ("likes", "comments", "shares", "views"),
+    "followers_counted": ("followers", "following", "posts"),
+    "content_found": ("count",),
+}
+"""The fields of each signal that are counted with: numbers, and not negative."""
 
 
 def check(rows: Iterable[Any], rejects: Rejects, oldest: float, newest: float) -> list[Event]:
@@ -29,7 +37,7 @@ def check(rows: Iterable[Any], rejects: Rejects, oldest: float, newest: float) -
 
     Args:
         rows: `[signal, ts, platform, account, group, fields]` each; may be anything.
-        rejects: Where the others go, as `bad_event`, `unknown_signal`, `too_old` or `too_new`.
+        rejects: Where the others go, as `bad_event`, `unknown_signal`, `bad_amount`, `too_old` or `too_new`.
         oldest: The earliest time that is accepted, in Unix seconds.
         newest: The latest.
     """
@@ -72,14 +80,25 @@ def _checked(row: Any, oldest: float, newest: float) -> Event | str:
         return "bad_event"
     if not (group is None or _is_text(group)) or not _are_fields(fields):
         return "bad_event"
-    if not oldest <= ts <= newest:
-        return "too_old" if ts < oldest else "too_new"
-    return Event(signal, float(ts), platform, account, group, fields)
+    event = Event(signal, float(ts), platform, account, group, fields)
+    return _complaint(event, oldest, newest) or event
+
+
+def _complaint(event: Event, oldest: float, newest: float) -> str | None:
+    if not all(_is_amount(event.fields[name]) for name in _AMOUNTS[event.signal] if name in event.fields):
+        return "bad_amount"
+    if event.ts < oldest:
+        return "too_old"
+    return "too_new" if event.ts > newest else None
 
 
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) <= sys.float_info.max
+
+
+def _is_amount(value: Any) -> bool:
+    return _is_number(value) and value >= 0
 
 
 def _is_text(value: Any) -> bool:
@@ -99,7 +118,7 @@ def _samples(event: Event) -> list[_Row]:
     if outcome is None:
         return []
     rows: list[_Row] = [(("scrapes_total", Kind.EVENT, event.platform, outcome), event.ts, 1.0)]
-    if isinstance(duration, int | float):
+    if duration is not None:
         rows.append((("scrape_duration_seconds", Kind.DURATION, event.platform), event.ts, float(duration)))
     return rows
 

@@ -7,7 +7,7 @@ acknowledgement or because the broker delivered twice, finds its id and changes 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -253,5 +253,4 @@ def _example(decoded: Decoded, series: int, position: int) -> dict[str, Any]:
 
 def _make_partitions(connection: Connection, accepted: _Accepted, reports: Sequence[Event]) -> None:
     partitions.ensure(connection.engine, partitions.SAMPLES, accepted.days)
-    days = {datetime.fromtimestamp(report.ts, UTC).date() for report in reports}
-    partitions.ensure(connection.engine, partitions.EVENTS, days)
+    business.make_partitions(connection.engine, reports)

@@ -8,6 +8,7 @@ from watchfleet.web.monitor import Monitor
 from watchfleet.web.pages import pages
 from watchfleet.web.prometheus_api import api as prometheus
 from watchfleet.web.remote_write import receiver
+from watchfleet.web.stats import api as stats
 from watchfleet.web.trends import api as trends
 
 
@@ -19,7 +20,7 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
-    for blueprint in (health, metrics, pages, prometheus, receiver, trends):
+    for blueprint in (health, metrics, pages, prometheus, receiver, stats, trends):
         app.register_blueprint(blueprint)
     app.after_request(_harden)
     return app

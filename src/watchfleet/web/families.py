@@ -3,13 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from sqlalchemy import Connection, func, select, text
 
 from watchfleet.db.tables import alert
-from watchfleet.metrics.business import PlatformTotals, platform_totals
+from watchfleet.metrics.accounts import scrapes
+from watchfleet.metrics.accounts.platforms import Platform, published
 from watchfleet.metrics.counters import Total, totals
 from watchfleet.model import Status
 from watchfleet.notify.outbox import accounting
@@ -17,13 +24,24 @@ from watchfleet.probes.health import LOST_AFTER, Check
 
 STORE_SECONDS: Final = 2
 """How long each query for `/metrics` may take."""
+PUBLISHED_WITHIN: Final = timedelta(minutes=2)
+"""Figures of platforms that are older are left out: absent is better than wrong."""
 _HELP: Final = {
+    "accounts": "Accounts by the outcome of their last scrape",
+    "accounts_stale": "Accounts whose last successful scrape is too long ago, or never was",
     "celery_queue_length": "Messages that wait in a queue",
     "celery_worker_up": "Whether a worker answered the last broadcast",
+    "data_age_seconds": "Seconds since each account was last scraped with success, as of now",
     "disk_free_bytes": "What an ordinary user may still write",
+    "engaged_followers": "Followers of the accounts whose engagement is known",
+    "engagement": "Likes, comments, shares and views as last reported, over all accounts",
+    "engagement_ratio": "Likes, comments and shares of a platform's accounts per follower of theirs",
+    "followers": "Followers as last counted, over all accounts",
     "memory_available_bytes": "Memory that can be had without swapping",
     "probe_http_duration_seconds": "Duration of each phase of the last check",
     "probe_http_status_code": "HTTP status of the last check",
+    "scrape_last_success_timestamp_seconds": "When a scrape last succeeded, in Unix seconds",
+    "scrapes_total": "Scrapes that applications reported",
 }
 # The names that the dashboards of Celery exporters know.
 _RENAMED: Final = {"celery_queue_length": {"queue": "queue_name"}}
@@ -35,13 +53,13 @@ Point = tuple[dict[str, str], float]
 class StoreTotals:
     """What the store has to say, read in one transaction."""
 
-    platforms: list[PlatformTotals]
+    platforms: list[Platform]
     counters: list[Total]
     alerts: list[Point]
     notifications: dict[str, int] = field(default_factory=dict)
 
 
-def read_store(connection: Connection) -> StoreTotals:
+def read_store(connection: Connection, now: datetime) -> StoreTotals:
     """Read everything that `/metrics` shows of the store."""
     connection.execute(text(f"SET LOCAL statement_timeout = '{STORE_SECONDS}s'"))
     rows = connection.execute(
@@ -53,7 +71,8 @@ def read_store(connection: Connection) -> StoreTotals:
         ({"alertname": rule, "severity": severity, "state": state}, float(count))
         for rule, severity, state, count in rows
     ]
-    return StoreTotals(platform_totals(connection), totals(connection), alerts, accounting(connection))
+    platforms = published(connection, now - PUBLISHED_WITHIN)
+    return StoreTotals(platforms, totals(connection), alerts, accounting(connection))
 
 
 def of_checks(checks: Mapping[str, Check | None], now: float) -> Iterator[Metric]:
@@ -69,33 +88,8 @@ def of_checks(checks: Mapping[str, Check | None], now: float) -> Iterator[Metric
 
 def of_store(found: StoreTotals) -> Iterator[Metric]:
     """Accounts and scrapes by platform, alerts, notifications, and the store's own counters."""
-    yield counter(
-        "scrapes_total",
-        "Scrapes that applications reported",
-        [
-            ({"platform": one.platform, "outcome": outcome}, float(value))
-            for one in found.platforms
-            for outcome, value in (("succeeded", one.succeeded), ("failed", one.failed))
-        ],
-    )
-    yield gauge(
-        "accounts",
-        "Accounts by the outcome of their last scrape",
-        [
-            ({"platform": one.platform, "state": state}, float(value))
-            for one in found.platforms
-            for state, value in (("ok", one.ok), ("failing", one.failing))
-        ],
-    )
-    yield gauge(
-        "scrape_last_success_timestamp_seconds",
-        "When a scrape last succeeded, in Unix seconds",
-        [
-            ({"platform": one.platform}, one.last_success_at.timestamp())
-            for one in found.platforms
-            if one.last_success_at
-        ],
-    )
+    yield from of_platforms(found.platforms)
+    yield durations(found.counters)
     yield gauge("watchfleet_alerts", "Alerts that are pending or firing", found.alerts)
     yield gauge(
         "watchfleet_notifications",
@@ -104,9 +98,34 @@ def of_store(found: StoreTotals) -> Iterator[Metric]:
     )
     by_name: dict[str, list[Point]] = defaultdict(list)
     for total in found.counters:
-        by_name[total.name].append((total.labels, total.value))
+        if total.name.endswith("_total"):
+            by_name[total.name].append((total.labels, total.value))
     for name, points in by_name.items():
-        yield counter(name, "Counted in the store", points)
+        yield counter(name, _HELP.get(name, "Counted in the store"), points)
+
+
+def of_platforms(platforms: Iterable[Platform]) -> Iterator[Metric]:
+    """What the one writer found of each platform."""
+    points: dict[str, list[Point]] = defaultdict(list)
+    ages = HistogramMetricFamily("data_age_seconds", _HELP["data_age_seconds"], labels=["platform"])
+    for one in platforms:
+        for state, count in one.accounts():
+            points["accounts"].append(({"platform": one.platform, "state": state}, float(count)))
+        for name, labels, value in one.gauges():
+            if value is not None:
+                points[name].append(({"platform": one.platform, **labels}, value))
+        ages.add_metric([one.platform], list(one.ages()), one.figures["age"])
+    yield ages
+    for name, found in points.items():
+        yield gauge(name, _HELP[name], found)
+
+
+def durations(counters: Iterable[Total]) -> Metric:
+    """How long scrapes took, out of the counts of each bucket."""
+    family = HistogramMetricFamily(scrapes.DURATION, "How long scrapes took", labels=["platform"])
+    for platform, (buckets, seconds) in scrapes.histograms(counters).items():
+        family.add_metric([platform], buckets, seconds)
+    return family
 
 
 def gauge(name: str, help_text: str, points: Iterable[Point]) -> Metric:

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from watchfleet import __version__
+from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.probes.health import Grade
 from watchfleet.probes.targets import get_targets
@@ -83,7 +84,7 @@ class FleetCollector(Collector):
 
 def _read_store() -> families.StoreTotals:
     with transaction() as connection:
-        return families.read_store(connection)
+        return families.read_store(connection, utcnow())
 
 
 def _broken() -> int:
