@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test chaos-rollups lint format bench peers lock clean
+.PHONY: help up down test chaos-rollups spans lint format bench peers lock clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ chaos-rollups: export CHAOS_SECONDS = $(or $(SECONDS),60)
 chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)
 chaos-rollups: $(READY)  ## Kill writers, rollup workers and PostgreSQL at random, then compare (SECONDS=60 SEED=1)
 	$(BIN)/python -m pytest tests/chaos/test_rollups.py -q -s --numprocesses=0
+
+spans: export EVERY_POOL = 1
+spans: $(READY)  ## Stop workers of every pool right after their tasks, and count the spans that arrive
+	$(BIN)/python -m pytest tests/integration/test_correlation.py -q --numprocesses=0
 
 lint: $(READY)  ## Format check, lint, types, import order
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """The fleet's own spans, when OTLP_ENDPOINT says where they go."""
 
+import os
 from typing import Any
 
 from celery import signals
@@ -16,7 +17,8 @@ def trace_web(app: Flask) -> None:
 
 
 def _start(role: str) -> bool:
-    if not tracing.start(f"watchfleet-{role}", endpoint=get_settings().otlp_endpoint):
+    service = tracing.service_name(os.environ) or f"watchfleet-{role}"
+    if not tracing.start(service, endpoint=get_settings().otlp_endpoint):
         return False
     for library in ("celery", "sqlalchemy"):
         tracing.install(library)

@@ -2,14 +2,15 @@
 
 import os
 import sys
-from importlib import import_module
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from watchfleet.errors import ConfigError
-from watchfleet.instrument import business, celery
+from watchfleet.instrument import business, tracing
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import faults
+from watchfleet.instrument.hosts import is_instance, join
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.shipping import Broker
 
@@ -23,6 +24,8 @@ def instrument(
     service: str | None = None,
     broker_url: str | None = None,
     engine: Any = None,
+    exporters: Iterable[str] | str | None = None,
+    otlp_endpoint: str | None = None,
     buffer_size: int = 20_000,
     flush_interval: float = 1.0,
     timeout: float = 5.0,
@@ -30,18 +33,27 @@ def instrument(
     """Have this application report to the fleet. Call it where the application is made, as often as you like.
 
     Tasks are measured by Celery's signals, requests by Flask's, statements by SQLAlchemy's events, and what
-    is sent through `watchfleet.signals` is recorded. Nothing is opened and no thread started before the first
-    record. It never raises: what goes wrong is counted, and logged once by `watchfleet.instrument`.
+    is sent through `watchfleet.signals` is recorded. One correlation id goes from a request through all its
+    tasks, their log records and what they ask of others (`watchfleet.correlation`). With an OTLP endpoint, or
+    where the application has set up OpenTelemetry itself, all of them have spans; that needs the extra
+    `watchfleet[tracing]`. Nothing is opened and no thread started before the first record. It never raises:
+    what goes wrong is counted, and logged once by `watchfleet.instrument`.
 
     `WATCHFLEET_DISABLED=1` makes it do nothing, for a test suite.
 
     Args:
-        app: A Flask or a Celery application, or an SQLAlchemy engine. Without one, tasks and signals alone.
+        app: A Flask or a Celery application, or an SQLAlchemy engine. Of what is not named and imported
+            already, all is taken: every Flask application, every engine, and what `requests` sends.
         service: The application's name, a label of whatever it reports; by default `OTEL_SERVICE_NAME`, then
             the name of `app`, then that of the program. The first call decides.
         broker_url: The fleet's broker; by default `WATCHFLEET_BROKER_URL`, then `BROKER_URL` (or the file
             that either with `_FILE` appended names), then the broker of a Celery `app`.
-        engine: An SQLAlchemy engine whose statements are measured.
+        engine: An SQLAlchemy engine, the only one whose statements are measured.
+        exporters: Where spans go: `otlp`, `console`, `none`, or any that is installed, several at once. By
+            default what `OTEL_TRACES_EXPORTER` says, else `otlp` if there is an endpoint. The first call
+            that says where decides.
+        otlp_endpoint: Where OTLP is spoken, such as `http://collector:4318`; by default
+            `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTLP_ENDPOINT`, then `OTEL_EXPORTER_OTLP_ENDPOINT`.
         buffer_size: How many rows are kept while the broker does not answer; beyond it the oldest are
             dropped, which `watchfleet_client_dropped_total` tells. The first call decides.
         flush_interval: Seconds after which a record is shipped at the latest. The first call decides.
@@ -59,49 +71,27 @@ def instrument(
     )
     if os.environ.get(DISABLED, "").lower() in {"1", "true", "yes", "on"}:
         return client
+    if broker_url:
+        brokers.explicit = broker_url
+    if is_instance(app, "celery", "Celery"):
+        brokers.celery_app = app
     try:
-        _connect(app, engine, broker_url)
         client.turn_on()
+        business.install()
+        traced = tracing.start(client.service, exporters=exporters, endpoint=otlp_endpoint)
+        join(app, engine, traced=traced)
     except Exception as error:  # noqa: BLE001 - the host must not suffer from any fault of ours
         faults.note("instrument", type(error).__name__, error)
     return client
 
 
-def _connect(app: Any, engine: Any, broker_url: str | None) -> None:
-    if broker_url:
-        brokers.explicit = broker_url
-    business.install()
-    celery.install()
-    for host in (app, engine):
-        if host is not None:
-            _connect_host(host)
-
-
-def _connect_host(host: Any) -> None:
-    if _is(host, "celery", "Celery"):
-        brokers.celery_app = host
-    elif _is(host, "flask", "Flask"):
-        import_module("watchfleet.instrument.flask").install(host)
-    elif _is(host, "sqlalchemy", "Engine"):
-        import_module("watchfleet.instrument.sqlalchemy").install(host)
-    elif _is(host, "sqlalchemy.ext.asyncio", "AsyncEngine"):
-        import_module("watchfleet.instrument.sqlalchemy").install(host.sync_engine)
-    else:
-        raise TypeError(f"{type(host).__name__} is no Flask or Celery application and no SQLAlchemy engine")
-
-
-def _is(host: Any, module: str, name: str) -> bool:
-    """Whether it is an instance of a class whose module, if it is not imported, it cannot be of."""
-    return module in sys.modules and isinstance(host, getattr(sys.modules[module], name))
-
-
 def _service_name(app: Any) -> str:
     own = None
-    if _is(app, "celery", "Celery"):
+    if is_instance(app, "celery", "Celery"):
         own = app.main
-    elif _is(app, "flask", "Flask"):
+    elif is_instance(app, "flask", "Flask"):
         own = app.name
-    return os.environ.get("OTEL_SERVICE_NAME") or own or Path(sys.argv[0]).stem or "python"
+    return tracing.service_name(os.environ) or own or Path(sys.argv[0]).stem or "python"
 
 
 class Brokers:

@@ -14,9 +14,9 @@ _STARTED: Final = "watchfleet_started"
 _OPERATIONS: Final = {"SELECT", "INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "ALTER", "DROP", "WITH"}
 
 
-def install(engine: Engine) -> None:
-    """Listen to one engine; a second call changes nothing."""
-    if event.contains(engine, "before_cursor_execute", _before):
+def install(engine: Engine | type[Engine] = Engine) -> None:
+    """Listen to one engine, by default to all; what is listened to already is left alone."""
+    if any(event.contains(one, "before_cursor_execute", _before) for one in (Engine, engine)):
         return
     event.listen(engine, "before_cursor_execute", _before)
     event.listen(engine, "after_cursor_execute", _after)

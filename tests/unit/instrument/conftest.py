@@ -1,8 +1,11 @@
 """A client of the test's own whose rows stay in its buffer."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
+from requests import Session
 
 from watchfleet.errors import ConfigError
 from watchfleet.instrument.client import Client
@@ -23,3 +26,11 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     faults.take()
     yield own
     assert own.close(5)
+
+
+@pytest.fixture(autouse=True)
+def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `instrument` wraps of its hosts is unwrapped at the end of the test."""
+    monkeypatch.setattr(Flask, "__call__", Flask.__call__)
+    monkeypatch.setattr(Session, "send", Session.send)
+    monkeypatch.setattr(logging.Logger, "handle", logging.Logger.handle)

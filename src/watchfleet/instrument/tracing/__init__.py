@@ -6,8 +6,10 @@ missing everything else works.
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
+from urllib.parse import unquote
 
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.tracing.destinations import destinations
@@ -38,6 +40,13 @@ def start(service: str, *, exporters: Any = None, endpoint: str | None = None) -
     except Exception as error:  # noqa: BLE001 - the host must not suffer from any fault of ours
         faults.note("tracing", type(error).__name__, error)
     return False
+
+
+def service_name(environment: Mapping[str, str]) -> str | None:
+    """What OpenTelemetry's variables call this application, if they do."""
+    pairs = (pair.partition("=") for pair in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    told = {name.strip(): unquote(value.strip()) for name, _, value in pairs}
+    return environment.get("OTEL_SERVICE_NAME") or told.get("service.name") or None
 
 
 def install(library: str, *arguments: Any) -> None:

@@ -9,11 +9,13 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 
-from watchfleet import __version__
+from watchfleet import __version__, correlation
 from watchfleet.errors import ConfigError
+from watchfleet.instrument.correlation.scope import ATTRIBUTE
 from watchfleet.instrument.faults import faults, guarded
 from watchfleet.instrument.lifetime import LONGEST_HOLD, lifetime
 from watchfleet.instrument.tracing.destinations import Destination, limits
@@ -43,6 +45,7 @@ class Tracing:
             return True
         own = trace.get_tracer_provider()
         if isinstance(own, TracerProvider):  # the application set up OpenTelemetry itself: it sends them, too
+            own.add_span_processor(_Marking())
             self.provider = own
             return True
         if found:
@@ -53,8 +56,8 @@ class Tracing:
         known = limits(environment)
         self.outbounds = [Outbound(one.exporter, _maker(one), known, lost) for one in found]
         provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
-        for outbound in self.outbounds:
-            provider.add_span_processor(outbound)
+        for processor in (_Marking(), *self.outbounds):
+            provider.add_span_processor(processor)
         trace.set_tracer_provider(provider)
         self.provider = provider
 
@@ -85,6 +88,16 @@ class Tracing:
         """Leave to the parent what is the parent's: its spans, its threads, its connections."""
         for outbound in self.outbounds:
             outbound.begin()
+
+
+class _Marking(SpanProcessor):
+    """Writes the correlation id on each span that begins under one."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - theirs
+        """Mark a span that begins."""
+        found = correlation.current()
+        if found is not None:
+            span.set_attribute(ATTRIBUTE, found)
 
 
 def lost(reason: str, spans: int) -> None:

@@ -20,14 +20,13 @@ _LONGEST: Final = 2000
 _SYSTEMS: Final = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
 
 
-def install(target: Engine | type[Engine] = Engine) -> None:
-    """Make a span for each statement of an engine, by default of all engines; again changes nothing."""
-    if not event.contains(Engine, "before_cursor_execute", _before) and not event.contains(
-        target, "before_cursor_execute", _before
-    ):
-        event.listen(target, "before_cursor_execute", _before)
-        event.listen(target, "after_cursor_execute", _after)
-        event.listen(target, "handle_error", _failed)
+def install(engine: Engine | type[Engine] = Engine) -> None:
+    """Make a span for each statement of one engine, by default of all; a second call changes nothing."""
+    if any(event.contains(one, "before_cursor_execute", _before) for one in (Engine, engine)):
+        return
+    event.listen(engine, "before_cursor_execute", _before)
+    event.listen(engine, "after_cursor_execute", _after)
+    event.listen(engine, "handle_error", _failed)
 
 
 @guarded("tracing.sqlalchemy.before")
