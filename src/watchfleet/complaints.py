@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -87,19 +87,46 @@ def _explain_one(
     # pydantic marks a mapping's key, as against its value, with a part of its own.
     location = tuple(part for part in detail["loc"] if part != "[key]")
     path, line = where(location)
-    first = str(location[0]) if location else ""
+    model, last = _innermost(model, location)
     if detail["type"] == "extra_forbidden":
-        known = similar(first, _names(model)) or "`watchfleet config schema` lists every setting"
-        return ConfigError(f"{owner}there is no setting {first!r}", path=path, line=line, mend=known)
+        known = similar(last, _names(model)) or _alternatives(model, location)
+        return ConfigError(f"{owner}there is no setting {last!r}", path=path, line=line, mend=known)
     if detail["type"] == "missing":
-        return ConfigError(f"{owner}{first} is missing", path=path, line=line, mend=_described(model, first))
-    field = _fields(model).get(first)
+        return ConfigError(
+            f"{owner}{name(location)} is missing", path=path, line=line, mend=_described(model, last)
+        )
+    field = _fields(model).get(last)
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     shown = _shown(detail, field)
     label = f"{owner}{name(location)}: " if location else owner
-    advice = _MENDS.get(detail["type"]) or _fallback(detail, model, first)
+    advice = _MENDS.get(detail["type"]) or _fallback(detail, model, last)
     text = message if shown in message else f"{shown}: {message}"
     return ConfigError(f"{label}{text}", path=path, line=line, mend=advice)
+
+
+def _innermost(model: type[BaseModel], location: Location) -> tuple[type[BaseModel], str]:
+    """The model that holds the value at a location, and the name of the value's field there."""
+    last = ""
+    for part in location:
+        field = _fields(model).get(last)
+        within = _model_in(field.annotation) if field else None
+        if isinstance(part, int) or (field and within is None):  # a list's item, or a mapping's key
+            continue
+        model, last = within or model, part
+    return model, last
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in found if model is not None), None)
+
+
+def _alternatives(model: type[BaseModel], location: Location) -> str:
+    if len(location) < 2:
+        return "`watchfleet config schema` lists every setting"
+    return f"there are {', '.join(_names(model))}"
 
 
 def _shown(detail: ErrorDetails, field: FieldInfo | None) -> str:

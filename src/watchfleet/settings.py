@@ -21,13 +21,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from watchfleet.clock import Period, parse_duration
+from watchfleet.clock import Duration, Period, parse_duration
 from watchfleet.complaints import explain
 from watchfleet.errors import ConfigError
 from watchfleet.redact import register
 from watchfleet.settings_sources import (
     CommaList,
     Items,
+    Mapping,
     Periods,
     SecretFileSource,
     YamlSource,
@@ -121,6 +122,23 @@ class Settings(BaseSettings):
     )
     metric_limit: int = Field(
         20_000, ge=1, description="How many metrics there may be. Samples of any other metric are rejected."
+    )
+
+    notify: Mapping = Field(
+        default_factory=dict,
+        description="Who is told of which alerts, in the form of Alertmanager's configuration file. Not set: "
+        "it goes by severity.",
+    )
+    notify_config: Path | None = Field(
+        None, description="The path of a file that holds the same instead, such as an alertmanager.yml."
+    )
+    dedup_window: Duration = Field(
+        parse_duration("5m"),
+        description="An alert that fires again is not sent again to a channel for this long, where no "
+        "notification configuration says otherwise.",
+    )
+    external_url: str | None = Field(
+        None, description="Where people reach the web process, such as https://fleet.example.org: for links."
     )
 
     alert_webhook_url: SecretStr | None = Field(
@@ -236,7 +254,7 @@ class Settings(BaseSettings):
             raise ValueError("no such time zone; write it like Europe/Berlin or UTC") from error
         return name
 
-    @field_validator("otlp_endpoint")
+    @field_validator("otlp_endpoint", "external_url")
     @classmethod
     def _known_collector(cls, url: str | None) -> str | None:
         if url is not None:
@@ -326,7 +344,9 @@ def problems() -> list[ConfigError]:
 def file_problems(document: Document) -> list[ConfigError]:
     """Everything that is wrong with a configuration file, apart from targets."""
     found = [
-        error for location, error in document.problems if location[:1] not in {("targets",), ("scrape",)}
+        error
+        for location, error in document.problems
+        if location[:1] not in {("targets",), ("scrape",), ("notify",)}
     ]
     try:
         from_file(document)

@@ -118,3 +118,6 @@ Periods = Annotated[dict[str, Period], NoDecode, BeforeValidator(_pairs)]
 
 Items = Annotated[list[Any], NoDecode, BeforeValidator(_json)]
 """Anything; in a variable, as a JSON list."""
+
+Mapping = Annotated[dict[str, Any], NoDecode, BeforeValidator(_json)]
+"""A mapping of anything; in a variable, as a JSON object."""

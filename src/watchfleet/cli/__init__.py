@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "rollups": "watchfleet.cli.rollups:rollups",
     "rules": "watchfleet.cli.rules:rules",
     "stats": "watchfleet.cli.stats:stats",
+    "notify": "watchfleet.cli.notify:notify",
 }
 
 

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from watchfleet.clock import format_duration
 from watchfleet.errors import ConfigError
+from watchfleet.notify.loading import InvalidError
+from watchfleet.notify.policy import read_policy
 from watchfleet.probes.schema import configuration_schema
 from watchfleet.probes.scrape.config import load_jobs
 from watchfleet.probes.targets import Targets, load_targets
@@ -59,12 +61,13 @@ def check(file: Path | None) -> None:
     targets = load_targets(settings or _targets_alone(document), document)
     jobs = load_jobs(settings or _targets_alone(document), document)
     found += jobs.problems
+    notes = _check_notifications(settings, document, found)
     for problem in sorted([*found, *targets.problems], key=lambda one: (one.path is not None, one.line or 0)):
         click.echo(f"watchfleet: {redact(str(problem))}", err=True)
-    if settings is None or targets.problems or jobs.problems:
+    if settings is None or found or targets.problems:
         sys.exit(2)
     click.echo(_summary(document, targets))
-    for note in _notes(settings):
+    for note in [*_notes(settings), *notes]:
         click.echo(f"note: {note}")
 
 
@@ -115,6 +118,23 @@ def schema(output: Path | None) -> None:
     click.echo(f"The schema is in {output}.")
 
 
+def _check_notifications(
+    settings: Settings | None, document: Document | None, found: list[ConfigError]
+) -> list[str]:
+    """Add what is wrong with the notification configuration; returns what does nothing in it."""
+    if settings is None:
+        return []
+    try:
+        policy = read_policy(settings, document)
+    except InvalidError as error:
+        found += error.problems
+        return []
+    except ConfigError as error:
+        found.append(error)
+        return []
+    return [str(note) for note in policy.loaded.notes] if policy.loaded else []
+
+
 def _targets_alone(document: Document | None) -> Settings:
     """Settings in which nothing stands but what is probed and scraped: checked whatever else is wrong."""
     values = document.values if document else {}
@@ -157,6 +177,8 @@ def _plain(name: str, value: Any) -> Any:
         return redact(_without_password(value)) if name in _ADDRESSES else MASK
     if name in {"targets", "scrape"}:
         return _count(len(value), "target" if name == "targets" else "job")
+    if name == "notify":
+        return _count(len(value.get("receivers") or ()), "receiver") if value else None
     if isinstance(value, dict):
         return {key: format_duration(period) for key, period in value.items()}
     if hasattr(value, "total_seconds"):

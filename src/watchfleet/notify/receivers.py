@@ -370,11 +370,6 @@ def default_receiver(settings: Settings) -> Receiver:
     return receiver_model()(name=DEFAULT, **dict(_defaults(settings)))
 
 
-def receivers(settings: Settings) -> dict[str, Receiver]:
-    """Every receiver by its name."""
-    return {DEFAULT: default_receiver(settings)}
-
-
 def _defaults(settings: Settings) -> Iterator[tuple[str, tuple[ChannelConfig, ...]]]:
     for channel in filter(_usable, fleet.channel_names()):
         config = config_of(channel).from_settings(settings)
