@@ -8,11 +8,12 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Connection, select, text, update
 from support.outbox_rows import rows
+from support.policies import policy_for
 from support.probed import check, configure, remove
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import alert, alert_event, probe_target
-from watchfleet.model import AlertState, Destination, Status
+from watchfleet.model import AlertState, Status
 from watchfleet.notify.identity import fingerprint
 from watchfleet.rules.dependency_down import DependencyDown
 from watchfleet.rules.evaluate import Evaluation, evaluate
@@ -21,7 +22,7 @@ from watchfleet.rules.state import Condition, Timing
 
 pytestmark = pytest.mark.usefixtures("environment")
 ALL = ("log", "webhook", "email", "slack", "sentry")
-EVERYONE = tuple(map(Destination, ALL))
+EVERYONE = policy_for(ALL)
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
 
 
@@ -31,7 +32,7 @@ def at(seconds: float) -> datetime:
 
 def run(seconds: float, channels: Sequence[str] = ALL) -> Evaluation:
     with transaction() as connection:
-        return evaluate(connection, at(seconds), [Destination(channel) for channel in channels])
+        return evaluate(connection, at(seconds), policy_for(channels))
 
 
 def steps(evaluation: Evaluation) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -346,6 +347,9 @@ outbox = Table(
     Column("position", SmallInteger, nullable=False, server_default="0", comment="Among its configurations"),
     Column("part", Text, nullable=False, server_default="", comment="One of several who share one of these"),
     Column("order_key", Text, nullable=False, comment="Rows of one key go out in the order of their ids"),
+    Column(
+        "fingerprints", ARRAY(Text), nullable=False, server_default="{}", comment="The alerts it tells of"
+    ),
     Column("message", JSONB, nullable=False),
     Column("instead_of", BigInteger, comment="The dead row whose fallback this is"),
     Column("digest_id", BigInteger, comment="The row that tells of this one together with others"),
@@ -364,8 +368,104 @@ outbox = Table(
         "state IN ('pending', 'sending', 'retry', 'sent', 'dead', 'grouped', 'suppressed')", name="state"
     ),
     Index("ix_outbox_open", "channel", "due_at", postgresql_where="state IN ('pending', 'sending', 'retry')"),
+    Index("ix_outbox_fingerprints", "fingerprints", postgresql_using="gin"),
     Index("ix_outbox_sent", "order_key", "id", postgresql_where="state = 'sent'"),
     Index("ix_outbox_order", "order_key", "id", postgresql_where="state IN ('pending', 'sending', 'retry')"),
+)
+
+notify_alert = Table(
+    "notify_alert",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("labels", JSONB, nullable=False),
+    Column("annotations", JSONB, nullable=False),
+    _instant("starts_at"),
+    _instant("ends_at", nullable=True),
+    _instant("updated_at"),
+    Column("expires", Boolean, nullable=False, comment="Whether ends_at is only our guess, for want of news"),
+    Column("generator_url", Text, nullable=False),
+    Column("channels", ARRAY(Text), comment="A rule's own, which win over the routing tree"),
+    Column(
+        "changes",
+        ARRAY(DateTime(timezone=True)),
+        nullable=False,
+        comment="When it last began or ceased to fire, the newest first",
+    ),
+    Index("ix_notify_alert_labels", "labels", postgresql_using="gin"),
+    Index("ix_notify_alert_ends_at", "ends_at"),
+    comment="Every alert of ours or from outside, as notifications know it",
+)
+
+notify_group = Table(
+    "notify_group",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("route", Text, nullable=False, comment="The key of its node in the routing tree"),
+    Column("labels", JSONB, nullable=False),
+    Column("group_key", Text, nullable=False, comment="Named in notifications"),
+    Column("digest", Uuid, nullable=False, unique=True, comment="Of group_key, which may be long"),
+    Column("channels", ARRAY(Text), comment="Of a rule that names its own"),
+    _instant("due_at", nullable=True),
+    _instant("flushed_at", nullable=True),
+    _instant("updated_at"),
+    Index("ix_notify_group_due_at", "due_at"),
+    comment="Alerts that are told together; one without members is kept for what was told of it",
+)
+
+notify_member = Table(
+    "notify_member",
+    metadata,
+    Column("group_id", BigInteger, ForeignKey("notify_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("fingerprint", Text, ForeignKey("notify_alert.fingerprint", ondelete="CASCADE"), primary_key=True),
+    _instant("told_at", nullable=True),
+    Index("ix_notify_member_fingerprint", "fingerprint"),
+)
+
+notify_log = Table(
+    "notify_log",
+    metadata,
+    Column("group_id", BigInteger, ForeignKey("notify_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", SmallInteger, primary_key=True, comment="0, or the number of an escalation's step"),
+    Column("channel", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("position", SmallInteger, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("firing", ARRAY(Text), nullable=False, comment="What fired when it was told last"),
+    Column("resolved", ARRAY(Text), nullable=False, comment="What was over when it was told last"),
+    Column("told", ARRAY(Text), nullable=False, comment="Whose end is still owed"),
+    Column("fired", JSONB, nullable=False, comment="When it was last told that an alert fires"),
+    _instant("sent_at"),
+    comment="What each destination was told of a group",
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("matchers", JSONB, nullable=False),
+    _instant("starts_at"),
+    _instant("ends_at"),
+    _instant("updated_at"),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("intervals", JSONB, comment="The only times at which it holds, if it comes again and again"),
+    Index("ix_silence_ends_at", "ends_at"),
+)
+
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    _instant("created_at"),
+    _instant("expires_at", nullable=True),
+    _instant("ended_at", nullable=True),
+    Column(
+        "ended_by", Text, nullable=False, server_default="", comment="Whoever withdrew it, or what ended it"
+    ),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Index("ix_acknowledgement_fingerprint", "fingerprint"),
 )
 
 # --- beat ------------------------------------------------------------------------------------------

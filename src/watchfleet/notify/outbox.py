@@ -122,6 +122,55 @@ def enqueue(
     return tuple(dict.fromkeys(destination.channel for destination in destinations))
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one destination is told, or would have been.
+
+    Attributes:
+        message: What; its delivery id, receiver and part are set when it is written.
+        destination: Who.
+        occasion: Names what is told of; the delivery id follows from it.
+        suppressed: Why it is not told, such as `silenced:<id>`; empty if it is.
+    """
+
+    message: Message
+    destination: Destination
+    occasion: str
+    suppressed: str = ""
+
+
+def write(
+    connection: Connection, notices: Sequence[Notice], now: datetime, *, published: bool = True
+) -> tuple[str, ...]:
+    """Write a row for each notice, in the caller's transaction.
+
+    A delivery that is there already is left as it is, so that the same occasion may be written again.
+
+    Args:
+        connection: In the transaction that also writes what is told of.
+        notices: What is told to whom, and what is not.
+        now: The present.
+        published: Whether the caller wakes the channels itself.
+
+    Returns:
+        The channels to wake once the transaction has committed.
+    """
+    if notices:
+        rows = [
+            _row(each.message, each.destination, now, each.occasion, None)
+            | _standing(each.suppressed, now, published=published)
+            for each in notices
+        ]
+        connection.execute(insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"]), rows)
+    return tuple(dict.fromkeys(each.destination.channel for each in notices if not each.suppressed))
+
+
+def _standing(suppressed: str, now: datetime, *, published: bool) -> dict[str, Any]:
+    if suppressed:
+        return {"state": "suppressed", "reason": suppressed, "published_at": None, "finished_at": now}
+    return {"state": "pending", "reason": "", "published_at": now if published else None, "finished_at": None}
+
+
 def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Destination, ...]:
     """The destinations that the alert's firing at that time was written for, in their order."""
     rows = connection.execute(
@@ -305,6 +354,7 @@ def _row(
         "event_id": event_id,
         **destination._asdict(),
         "order_key": order_key(message.group_key, destination),
+        "fingerprints": [alert.fingerprint for alert in message.alerts],
         "message": _MESSAGE.dump_python(told, mode="json"),
         "state": "pending",
         "due_at": now,

@@ -1,7 +1,7 @@
 """Evaluate the rules: observations in; states, events and notifications out, in one transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -9,11 +9,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from watchfleet.db.locks import Lock, wait_lock
-from watchfleet.model import AlertFacts, AlertState, Destination, Message
-from watchfleet.notify import outbox
-from watchfleet.notify.identity import fingerprint, transition
-from watchfleet.notify.message import alone
-from watchfleet.notify.routing import route
+from watchfleet.model import AlertFacts, AlertState
+from watchfleet.notify import pipeline
+from watchfleet.notify.identity import fingerprint
+from watchfleet.notify.incoming import Alert, of_rule
+from watchfleet.notify.policy import Policy
 from watchfleet.redact import redact
 from watchfleet.rules import store
 from watchfleet.rules.dependency_down import DependencyDown
@@ -43,7 +43,7 @@ class Evaluation:
 
 
 def evaluate(
-    connection: Connection, now: datetime, destinations: Sequence[Destination], rules: Sequence[Rule] = RULES
+    connection: Connection, now: datetime, policy: Policy, rules: Sequence[Rule] = RULES
 ) -> Evaluation:
     """Evaluate every rule and write what follows from it, in the caller's transaction.
 
@@ -53,7 +53,7 @@ def evaluate(
     Args:
         connection: In a transaction.
         now: The time of the evaluation.
-        destinations: Everyone who may be told.
+        policy: Who is told of what.
         rules: The rules.
     """
     wait_lock(connection, Lock.RULES)
@@ -61,7 +61,7 @@ def evaluate(
     for rule in rules:
         try:
             with connection.begin_nested():
-                transitions, told = evaluate_rule(connection, rule, now, destinations)
+                transitions, told = evaluate_rule(connection, rule, now, policy)
         except Exception as error:
             if connection.invalidated:
                 raise
@@ -74,7 +74,7 @@ def evaluate(
 
 
 def evaluate_rule(
-    connection: Connection, rule: Rule, now: datetime, destinations: Sequence[Destination]
+    connection: Connection, rule: Rule, now: datetime, policy: Policy
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Evaluate one rule; returns the transitions and the channels that are told of them."""
     observations = rule.observe(connection, now)
@@ -82,35 +82,20 @@ def evaluate_rule(
     known = store.load(connection, rule.name, true)
     store.mark_evaluated(connection, rule.name, now)
     transitions: list[Change] = []
-    told: list[str] = []
     for change in changes(rule, known, by_identity(observations), now):
         alert_id = store.save(connection, rule.name, change)
         if change.after is not change.before:
             transitions.append(change)
-            told += _tell(connection, alert_id, change, destinations)
-    return tuple(transitions), tuple(told)
+            store.add_event(connection, alert_id, change)
+    news = [alert for change in transitions for alert in _news(change)]
+    return tuple(transitions), pipeline.submit(connection, policy, news, now)
 
 
-def _tell(
-    connection: Connection, alert_id: int, change: Change, destinations: Sequence[Destination]
-) -> tuple[str, ...]:
-    """Write the event and, for firing and resolved, its notifications; returns the channels they are for."""
-    event_id = store.add_event(connection, alert_id, change)
-    fired_at = change.alert.standing.fired_at
+def _news(change: Change) -> Iterator[Alert]:
+    """What notifications hear of a change: that an alert fires, or does not any more."""
+    alert, fired_at = change.alert, change.alert.standing.fired_at
     if fired_at is None or change.after not in {AlertState.FIRING, AlertState.RESOLVED}:
-        return ()
-    message = _message(change, fired_at)
-    if change.after is AlertState.FIRING:
-        receivers = route(message.severity, destinations)
-    else:
-        receivers = outbox.told(connection, alert_id, fired_at)
-    at = fired_at if message.status == "firing" else change.alert.standing.resolved_at or change.at
-    occasion = transition(change.fingerprint, message.status, at)
-    return outbox.enqueue(connection, message, receivers, change.at, occasion=occasion, event_id=event_id)
-
-
-def _message(change: Change, fired_at: datetime) -> Message:
-    alert = change.alert
+        return
     annotations = dict(alert.annotations)
     if change.reason is Reason.NOT_WATCHED:
         annotations["description"] = _NOT_WATCHED
@@ -122,4 +107,4 @@ def _message(change: Change, fired_at: datetime) -> Message:
         ends_at=alert.standing.resolved_at,
         fingerprint=change.fingerprint,
     )
-    return alone(facts, reason=change.reason)
+    yield of_rule(facts, change.at)
