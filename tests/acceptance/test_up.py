@@ -91,7 +91,7 @@ def test_flower_wants_a_login_and_shows_workers_and_periodic_tasks(fleet: Fleet)
     assert fleet.get(f"{flower}/api/workers")[0] == 401
 
     def shown() -> bool:
-        workers = json.loads(fleet.get(f"{flower}/api/workers?refresh=1", login=True)[1])
+        workers = json.loads(fleet.get(f"{flower}/api/workers", login=True)[1])
         done = json.loads(fleet.get(f"{flower}/api/tasks?state=SUCCESS", login=True)[1])
         families = {family.name for family in plan.families()}
         tasks = {task["name"] for task in done.values()}

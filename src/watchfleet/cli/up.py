@@ -41,7 +41,7 @@ def up(data_dir: Path, *, detach: bool, wait: bool, **wishes: Any) -> None:
 
     PostgreSQL and Valkey come with it unless DATABASE_URL and BROKER_URL are set. Everything is restarted
     when it ends. In the foreground Ctrl-C stops it all; with --detach this returns when all is started, and
-    with --wait when every process runs and /health/ready answers 200.
+    with --wait when every process runs, /health/ready answers 200 and Flower knows every worker.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from watchfleet import fleet
 from watchfleet.embedded import dependencies, health, leftovers, postgres, report, supervisord, valkey
 from watchfleet.embedded.commands import run
 from watchfleet.embedded.directory import DataDirectory
@@ -137,7 +138,7 @@ class Launch:
                 client.start_group(group)
 
     def await_health(self) -> None:
-        """Wait until every process runs and `/health/ready` answers 200.
+        """Wait until every process runs, `/health/ready` answers 200 and Flower knows every worker.
 
         Raises:
             FleetError: That does not come within the time limit, or a process ends again and again.
@@ -147,6 +148,7 @@ class Launch:
             self._await("processes", lambda: self._all_run(step))
         with self.progress.step("Health") as step:
             self._await("health", lambda: health.why_not_ready(self.state.web_port))
+            self._await("flower", self._flower_is_blind)
             step.say("ready")
 
     def stop(self) -> None:
@@ -269,6 +271,11 @@ class Launch:
         waiting = [process.name for process in found if process.state != report.RUNNING]
         step.say(f"{len(found) - len(waiting)} of {len(found)}")
         return f"not running yet: {', '.join(waiting)}" if waiting else ""
+
+    def _flower_is_blind(self) -> str:
+        login = self._environment["FLOWER_BASIC_AUTH"].partition(",")[0]  # of several users the first
+        families = [family.name for family in fleet.families()]
+        return health.why_flower_is_not_ready(self.state.flower_port, login, families)
 
     def _await(self, what: str, why_not: Callable[[], str], *, look: bool = True) -> None:
         """Wait until `why_not` has nothing against it.
