@@ -40,7 +40,10 @@ def _since(dates: _Dates, unit: str, within: str) -> npt.NDArray[np.int64]:
 
 def _days_in_month(dates: _Dates) -> npt.NDArray[np.int64]:
     month = dates.astype("datetime64[M]")
-    first, next_first = month.astype("datetime64[D]"), (month + np.timedelta64(1, "M")).astype("datetime64[D]")
+    first, next_first = (
+        month.astype("datetime64[D]"),
+        (month + np.timedelta64(1, "M")).astype("datetime64[D]"),
+    )
     days: npt.NDArray[np.int64] = (next_first - first).astype(np.int64)
     return days
 

@@ -11,7 +11,8 @@ from watchfleet.embedded import leftovers
 from watchfleet.embedded.directory import DataDirectory
 
 Start = Callable[..., subprocess.Popen[bytes]]
-READY = "import signal, sys, time; {}; print('ready', flush=True); time.sleep(60)"
+# Short naps: a signal that comes just before a sleep is handled after it.
+READY = "import signal, sys, time; {}; print('ready', flush=True); [time.sleep(0.05) for _ in range(1200)]"
 STUBBORN = READY.format("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
 POLITE = READY.format("signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))")
 
