@@ -41,6 +41,7 @@ ENTRIES: Final = (
         "watchfleet.rollups.verify_days", timedelta(hours=1), "daily statistics that are wrong stay unnoticed"
     ),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
+    Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )
 

@@ -5,8 +5,20 @@ from celery import shared_task
 from tasks.alerts import wake
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import get_engine, transaction
+from watchfleet.embedded.logplaces import own_places
+from watchfleet.logs import upkeep
 from watchfleet.metrics import retention
 from watchfleet.notify import outbox
+from watchfleet.settings import get_settings
+
+
+@shared_task(name="watchfleet.upkeep.clean_logs")
+def clean_logs() -> dict[str, int]:
+    """Delete rotated log files that are over, pack those that stay; returns how many went, by reason."""
+    done = upkeep.clean(own_places(get_settings()))
+    with transaction() as connection:
+        upkeep.count(connection, done)
+    return dict(done.counts())
 
 
 @shared_task(name="watchfleet.upkeep.keep_partitions")

@@ -13,7 +13,6 @@ import time
 from typing import Any, Final
 
 from celery import current_app, signals
-from celery.utils.log import current_process_index
 
 from workers import logs
 
@@ -62,8 +61,7 @@ def _rename_log(sender: Any, **_: Any) -> None:
 def _start_child(sender: str, **_: Any) -> None:
     if os.getpid() == _Process.pid:
         return  # the solo pool's tasks run in the worker itself
-    name = f"{sender.partition('@')[0]}-{current_process_index()}"
-    logs.configure(_Process.level, name, _Process.path)
+    logs.configure(_Process.level, sender.partition("@")[0], _Process.path)
     if not sys.platform.startswith("linux"):
         threading.Thread(target=_die_with, args=(os.getppid(),), name="parent-watch", daemon=True).start()
     elif _Process.pid not in {0, os.getppid()}:

@@ -4,7 +4,6 @@ Two rules work together. Values that are known to be secret are registered and r
 occur; and what looks like a credential (the password in a URL, a bearer token) is replaced by its form.
 """
 
-import logging
 import re
 from typing import Final
 
@@ -18,6 +17,14 @@ _FORMS = (
     (re.compile(r"(?i)\b(password|passwd|secret|token|api[_-]?key)(\s*[=:]\s*)[^\s,;&]+"), rf"\1\2{MASK}"),
     (re.compile(r"(https://hooks\.slack\.com/services/)\S+"), rf"\1{MASK}"),
 )
+_SECRET_NAME: Final = re.compile(
+    r"(?i)password|passwd|secret|token|api[_-]?key|authorization|credential|cookie"
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name, such as `api_key`, holds what must not be seen."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def register(secret: str) -> None:
@@ -33,16 +40,3 @@ def redact(text: str) -> str:
     for form, mask in _FORMS:
         text = form.sub(mask, text)
     return text
-
-
-class RedactingFilter(logging.Filter):
-    """A logging filter for handlers: redacts the finished message and the exception's text."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place; never drops it."""
-        record.msg, record.args = redact(record.getMessage()), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = redact(record.exc_text)
-        return True

@@ -193,11 +193,17 @@ class Settings(BaseSettings):
     log_directory: Path | None = Field(
         None,
         description="Where the fleet writes its log files. Not set: standard error, which "
-        "`watchfleet up` keeps.",
+        "`watchfleet up` keeps in its data directory.",
     )
-    log_max_file_size_mb: float = Field(50, gt=0, description="A log file is rotated past this size, in MB.")
+    log_format: Literal["json", "text"] = Field(
+        "json", description="`json`: one JSON object a line, for programs; `text`: for people."
+    )
+    log_max_file_size_mb: float = Field(50, gt=0, description="A log file is rotated at this size, in MB.")
     log_max_files: int = Field(10, ge=1, description="How many rotated generations of a log file are kept.")
     log_retention_days: float = Field(30, gt=0, description="Rotated log files older than this are deleted.")
+    log_max_total_size_mb: float = Field(
+        5000, gt=0, description="All rotated log files together are kept below this size, in MB."
+    )
 
     api_token: SecretStr | None = Field(
         None, description="Who sends it as a bearer token sees the details of /health and may write."

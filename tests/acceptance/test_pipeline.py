@@ -1,5 +1,6 @@
 """The whole way: a target stops, and people are told on every channel; it comes back, and they are told."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,11 @@ class Watched:
     def told(self, status: str) -> Counter[str]:
         """How many notifications of that status each channel's receiver got."""
         posted = [request.json for request in self.hook.requests]
-        lines = (self.fleet.directory.log / "alerts.log").read_text().splitlines()
+        lines = [
+            json.loads(line)["message"]
+            for line in (self.fleet.directory.log / "alerts.log").read_text().splitlines()
+            if line.startswith("{")
+        ]
         written = [line for line in lines if f'"notification": "{status}"' in line and '"shop"' in line]
         mails = [mail for mail in self.mailbox.mails if status in mail["Subject"].lower()]
         return Counter(

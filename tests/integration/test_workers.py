@@ -100,6 +100,6 @@ def test_neither_log_nor_events_hold_a_payload_or_a_secret(
         received = seen.wait_for("task-received", task)
     assert received["args"] == "(<dict of 1>)"
     assert "postgresql://monitor:***@db/x" in failed["exception"]
-    assert "postgresql://monitor:***@db/x" in (tmp_path / "upkeep-1.log").read_text()
+    assert "postgresql://monitor:***@db/x" in (tmp_path / "upkeep.log").read_text()
     assert "topsecret" not in "".join(map(str, [*seen.of("task-sent"), received, failed]))
     assert "topsecret" not in "".join(path.read_text() for path in tmp_path.iterdir())

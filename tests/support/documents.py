@@ -15,6 +15,7 @@ from support.generated import ROOT, renewed
 import schedules
 from watchfleet import fleet
 from watchfleet.cli import cli
+from watchfleet.cli.logs import DefaultGroup
 from watchfleet.errors import WatchfleetError
 from watchfleet.probes.targets import load_targets
 from watchfleet.settings import Settings
@@ -99,6 +100,8 @@ def _unknown(words: list[str]) -> Iterator[str]:
     command: click.Command = cli
     shown = "watchfleet"
     for word in words:
+        if isinstance(command, DefaultGroup) and word not in command.commands:
+            command = command.default
         known = {
             flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)
         }

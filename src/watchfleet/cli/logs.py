@@ -1,75 +1,37 @@
-"""`watchfleet logs`: what the processes wrote."""
+"""`watchfleet logs`: what the processes wrote, and keeping it in bounds."""
 
-import sys
-from contextlib import ExitStack, closing
-from pathlib import Path
+from typing import Final
 
 import click
 
-from watchfleet.cli._fleet import data_dir_option
-from watchfleet.embedded.directory import DataDirectory
-from watchfleet.embedded.interruption import Interruption
-from watchfleet.embedded.logfiles import Follower, last_lines
-from watchfleet.embedded.state import State
-from watchfleet.errors import FleetError
-
-_EVERY = 0.25
-_SUPERVISOR = "supervisord"
+from watchfleet.cli.logs_clean import clean
+from watchfleet.cli.logs_show import show
 
 
-@click.command()
-@click.argument("names", nargs=-1, metavar="[PROCESS]...")
-@data_dir_option
-@click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on.")
-@click.option(
-    "--lines", "-n", default=20, show_default=True, type=click.IntRange(min=0), help="Of each file."
-)
-def logs(names: tuple[str, ...], data_dir: Path, *, follow: bool, lines: int) -> None:
-    """Show the last log lines of each PROCESS, by default of all.
+class DefaultGroup(click.Group):
+    """A group of which one member, `default`, is meant when none is named."""
+
+    default: Final = show
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`logs -f alerts` is `logs show -f alerts`."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [str(self.default.name), *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=DefaultGroup)
+def logs() -> None:
+    """See what the processes wrote, and keep it in bounds.
+
+    Without a command it is `show`.
 
     \b
     Examples:
-      watchfleet logs beat-1 -n 100
-      watchfleet logs -f probes alerts
+      watchfleet logs -f alerts
+      watchfleet logs clean --dry-run
     """
-    files = _chosen(names, _files(DataDirectory(data_dir)))
-    prefixes = _prefixes(list(files))
-    with ExitStack() as stack:
-        followers = {name: stack.enter_context(closing(Follower(path))) for name, path in files.items()}
-        for name, path in files.items():
-            for line in last_lines(path, lines):
-                click.echo(prefixes[name] + line)
-        if follow:
-            _follow(followers, prefixes)
 
 
-def _files(directory: DataDirectory) -> dict[str, Path]:
-    state = State.load(directory)
-    if state is None:
-        raise FleetError(f"there is no fleet in {directory.path}; name its --data-dir")
-    files = {process.name: process.log for process in state.processes}
-    return {**files, _SUPERVISOR: directory.log / f"{_SUPERVISOR}.log"}
-
-
-def _chosen(names: tuple[str, ...], files: dict[str, Path]) -> dict[str, Path]:
-    unknown = [name for name in names if name not in files]
-    if unknown:
-        raise click.BadParameter(f"no process is named {unknown[0]}; there are {', '.join(files)}")
-    return {name: files[name] for name in names} if names else files
-
-
-def _prefixes(names: list[str]) -> dict[str, str]:
-    """What tells whose line it is; nothing when all are of one process."""
-    if len(names) == 1:
-        return {names[0]: ""}
-    width = max(map(len, names))
-    return {name: f"{name:<{width}} | " for name in names}
-
-
-def _follow(followers: dict[str, Follower], prefixes: dict[str, str]) -> None:
-    with Interruption() as interruption:
-        while not interruption.came(_EVERY):
-            for name, follower in followers.items():
-                for line in follower.new_lines():
-                    click.echo(prefixes[name] + line)
-            sys.stdout.flush()
+for _command in (show, clean):
+    logs.add_command(_command)

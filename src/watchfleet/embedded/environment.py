@@ -56,6 +56,7 @@ def environment(
         **demo_environment(directory),
         **imports(root),
         "WATCHFLEET_HOME": str(root),
+        "LOG_DIRECTORY": str((settings.log_directory or directory.log).absolute()),
         "FLOWER_BASIC_AUTH": own.get("FLOWER_BASIC_AUTH") or f"watchfleet:{flower_password}",
         "FLOWER_DB": str(directory.flower / "state"),
         MARK: str(directory.path),

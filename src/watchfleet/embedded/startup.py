@@ -21,6 +21,7 @@ from watchfleet.embedded.logfiles import last_lines
 from watchfleet.embedded.programs import Program, programs
 from watchfleet.embedded.state import Managed, State, write_private
 from watchfleet.errors import FleetError
+from watchfleet.logs.readable import readable
 from watchfleet.settings import Settings
 
 _TRIES: Final = 3
@@ -343,5 +344,5 @@ def _flower_password(directory: DataDirectory) -> str:
 
 
 def _last_words(log: Path) -> str:
-    lines = last_lines(log, _LOG_LINES)
+    lines = [text for line in last_lines(log, _LOG_LINES) for text in readable(line)]
     return "\n".join(f"  {line}" for line in lines) or "  (it is empty)"

@@ -20,8 +20,11 @@ from watchfleet.embedded.directory import DataDirectory
 from watchfleet.embedded.programs import GROUPS, Program
 from watchfleet.embedded.state import write_private
 from watchfleet.errors import FleetError
+from watchfleet.logs.options import LogOptions
 from watchfleet.settings import Settings
 
+NAME: Final = "supervisord"
+"""Its name among its processes, and its log's."""
 SOCKET: Final = "supervisord.sock"
 # A Unix socket's path holds 107 bytes on Linux and 103 on macOS; supervisord adds a dot and its pid.
 _LONGEST: Final = 103 - len(".4194304")
@@ -39,9 +42,9 @@ chmod=0600
 nodaemon=true
 silent=true
 identifier=watchfleet
-logfile={log}/supervisord.log
-logfile_maxbytes=5MB
-logfile_backups=1
+logfile={log}/{name}.log
+logfile_maxbytes={size}
+logfile_backups={backups}
 pidfile={pid}
 childlogdir={log}
 nocleanup=true
@@ -129,7 +132,7 @@ class Supervisor:
             started = psutil.Process(pid).create_time()
         except psutil.Error as error:
             raise FleetError(f"supervisord is gone: {error}") from error
-        return Process("supervisord", self._call("getState")["statename"], pid, started, "")
+        return Process(NAME, self._call("getState")["statename"], pid, started, "")
 
     def start_group(self, name: str) -> None:
         """Start the processes of a group, all at the same time, without waiting for them.
@@ -207,7 +210,9 @@ def write(
     text = _HEADER.format(
         socket=_path(runtime / SOCKET),
         log=_path(directory.log),
+        name=NAME,
         pid=_path(directory.pid),
+        **_limits(settings),
         user="user=root\n" if os.geteuid() == 0 else "",  # it warns unless that is said
     )
     for priority, name in enumerate(GROUPS, start=1):
@@ -227,9 +232,14 @@ def remove_traces(directory: DataDirectory, runtime: Path | None) -> None:
         shutil.rmtree(runtime, ignore_errors=True)
 
 
+def log_directory(directory: DataDirectory, settings: Settings) -> Path:
+    """Where the processes' output goes."""
+    return (settings.log_directory or directory.log).absolute()
+
+
 def log_file(name: str, directory: DataDirectory, settings: Settings) -> Path:
-    """Where a process's output goes."""
-    return (settings.log_directory or directory.log).absolute() / f"{name}.log"
+    """Where one process's output goes."""
+    return log_directory(directory, settings) / f"{name}.log"
 
 
 def _section(program: Program, directory: DataDirectory, settings: Settings) -> str:
@@ -242,9 +252,14 @@ def _section(program: Program, directory: DataDirectory, settings: Settings) -> 
         signal=program.stop_signal,
         seconds=program.stop_seconds,
         log=_path(log_file(program.name, directory, settings)),
-        size=int(settings.log_max_file_size_mb * 1024 * 1024),
-        backups=settings.log_max_files,
+        **_limits(settings),
     )
+
+
+def _limits(settings: Settings) -> dict[str, int]:
+    """At which size a log is rotated: at least a byte, as 0 would mean never."""
+    options = LogOptions.of(settings)
+    return {"size": options.max_bytes, "backups": options.generations}
 
 
 def _path(path: Path) -> str:

@@ -87,6 +87,8 @@ def test_log_settings_are_supervisord_s(tmp_path: Path) -> None:
     (process,) = group.process_configs
     assert process.stdout_logfile == str(tmp_path / "logs" / "beat-1.log")
     assert (process.stdout_logfile_maxbytes, process.stdout_logfile_backups) == (2621440, 4)
+    itself = as_supervisord_reads_it(directory)
+    assert (itself.logfile_maxbytes, itself.logfile_backups) == (2621440, 4)
 
 
 def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:

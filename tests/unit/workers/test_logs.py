@@ -1,71 +1,82 @@
+import json
 import logging
-import os
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gunicorn.config import Config
+from support.servers import forget_environment, use_environment
 
-from watchfleet.embedded import leftovers
-from watchfleet.settings import Settings
+from watchfleet.embedded.leftovers import MARK
 from workers import logs
 
 
-def written(handler: logging.Handler, *messages: str) -> None:
-    for message in messages:
-        handler.handle(logging.LogRecord("test", logging.ERROR, __file__, 1, message, None, None))
-    handler.close()
+@pytest.fixture(autouse=True)
+def untouched_root() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)
+    forget_environment()
 
 
-def test_a_line_tells_when_in_utc_who_and_what_without_secrets(tmp_path: Path):
-    settings = Settings(log_directory=tmp_path / "new" / "folder")
-    written(logs.handler(settings, "probes"), "cannot reach postgresql://monitor:topsecret@db/x")
-    (line,) = (tmp_path / "new" / "folder" / "probes.log").read_text().splitlines()
-    stamp, level, _process, logger, message = line.split(" ", 4)
-    assert abs(time.time() - time.mktime(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) + time.timezone) < 60
-    assert (stamp[-1], level, logger) == ("Z", "ERROR", "test:")
-    assert message == "cannot reach postgresql://monitor:***@db/x"
+def records(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_file_is_rotated_by_size_and_former_ones_are_counted(tmp_path: Path):
-    settings = Settings(log_directory=tmp_path, log_max_file_size_mb=0.001, log_max_files=2)
-    written(logs.handler(settings, "probes"), *("x" * 600 for _ in range(5)))
-    assert {path.name for path in tmp_path.iterdir()} == {"probes.log", "probes.log.1", "probes.log.2"}
+def test_a_process_writes_its_own_file_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    use_environment(monkeypatch, LOG_DIRECTORY=str(tmp_path / "new" / "folder"))
+    logs.configure(logging.INFO, "probes")
+    logging.getLogger("test").error("cannot reach %s", "postgresql://monitor:topsecret@db/x")
+    (record,) = records(tmp_path / "new" / "folder" / "probes.log")
+    assert record["message"] == "cannot reach postgresql://monitor:***@db/x"
 
 
-def test_former_files_go_when_they_are_old(tmp_path: Path):
-    settings = Settings(log_directory=tmp_path, log_retention_days=2)
-    for number, days in ((1, 1), (2, 3)):
-        path = tmp_path / f"probes.log.{number}"
-        path.touch()
-        os.utime(path, (time.time() - days * 86_400,) * 2)
-    foreign = tmp_path / "probes.log.2.bak"
-    foreign.touch()
-    os.utime(foreign, (0, 0))
-    written(logs.handler(settings, "probes"))
-    assert {path.name for path in tmp_path.iterdir()} == {"probes.log", "probes.log.1", foreign.name}
-
-
-def test_without_a_directory_it_goes_to_standard_error(capsys: pytest.CaptureFixture[str]):
-    written(logs.handler(Settings(), "probes"), "here")
-    assert capsys.readouterr().err.endswith("here\n")
-
-
-def test_a_directory_that_cannot_be_made_is_told_once_and_lost_is_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_on_the_command_line_is_rotated_by_somebody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "file").touch()
-    settings = Settings(log_directory=tmp_path / "file" / "logs")
-    written(logs.handler(settings, "probes"), "here")
-    told, line = capsys.readouterr().err.splitlines()
-    assert f"LOG_DIRECTORY={settings.log_directory}: " in told
-    assert line.endswith("here")
+    use_environment(monkeypatch, LOG_DIRECTORY=str(tmp_path / "a"), LOG_MAX_FILE_SIZE_MB="0.001")
+    own = tmp_path / "mine.log"
+    logs.configure(logging.INFO, "probes", str(own))
+    for number in range(10):
+        logging.getLogger("test").error("%s %s", number, "x" * 500)
+    own.rename(tmp_path / "mine.log.old")
+    logging.getLogger("test").error("next")
+    assert [record["message"] for record in records(own)] == ["next"]
+    assert len(records(tmp_path / "mine.log.old")) == 10
+    assert not (tmp_path / "a").exists()
 
 
-def test_what_supervisord_keeps_is_not_written_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert logs.KEPT == leftovers.MARK
-    monkeypatch.setenv(logs.KEPT, "/data")
-    handler = logs.handler(Settings(log_directory=tmp_path), "probes")
-    assert isinstance(handler, logging.StreamHandler)
-    assert handler.stream is sys.stderr
+def test_what_supervisord_keeps_is_not_written_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    use_environment(monkeypatch, LOG_DIRECTORY=str(tmp_path))
+    monkeypatch.setenv(MARK, "/data")
+    logs.configure(logging.INFO, "probes")
+    logging.getLogger("test").error("here")
+    assert json.loads(capsys.readouterr().err)["message"] == "here"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_log_of_every_task_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    use_environment(monkeypatch, LOG_DIRECTORY=str(tmp_path))
+    logs.configure(logging.INFO, "probes")
+    logging.getLogger("celery.app.trace").info("a task went")
+    logging.getLogger("celery.app.trace").warning("a task failed")
+    assert [record["message"] for record in records(tmp_path / "probes.log")] == ["a task failed"]
+
+
+def test_gunicorn_writes_where_the_web_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    use_environment(monkeypatch, LOG_DIRECTORY=str(tmp_path))
+    logger = logs.GunicornLogger(Config())
+    logger.error("worker %s timed out", 7)
+    logging.getLogger("watchfleet.web").warning("mine")
+    assert [record["message"] for record in records(tmp_path / "web.log")] == ["worker 7 timed out", "mine"]
+    assert capsys.readouterr().err == ""
+    assert sys.stderr not in [getattr(one, "stream", None) for one in logger.error_log.handlers]

@@ -1,0 +1,41 @@
+"""Where the logs of a fleet on this machine are, and which of them supervisord rotates."""
+
+import os
+from pathlib import Path
+
+from watchfleet.embedded.directory import DataDirectory
+from watchfleet.embedded.leftovers import MARK
+from watchfleet.embedded.state import State
+from watchfleet.embedded.supervisord import NAME
+from watchfleet.logs.options import LogOptions
+from watchfleet.logs.retention import Policy
+from watchfleet.logs.upkeep import Place
+from watchfleet.settings import Settings
+
+
+def own_places(settings: Settings) -> list[Place]:
+    """Of the fleet that this process is part of."""
+    supervised = os.environ.get(MARK)
+    return places(settings, DataDirectory(Path(supervised)) if supervised else None)
+
+
+def places(settings: Settings, directory: DataDirectory | None, chosen: Path | None = None) -> list[Place]:
+    """The log directories, each with what may stay in it.
+
+    Args:
+        settings: LOG_DIRECTORY and the bounds.
+        directory: The data directory of a fleet that `watchfleet up` runs, if one may be there.
+        chosen: The one directory that is wanted instead.
+    """
+    options = LogOptions.of(settings)
+    state = State.load(directory) if directory else None
+    logs = {process.log for process in state.processes} if state else set()
+    if directory and state:
+        logs.add(directory.log / f"{NAME}.log")
+    folders = {log.parent for log in logs} | ({options.directory.absolute()} if options.directory else set())
+    if chosen:
+        folders = {chosen.absolute()}
+    return [
+        Place(folder, Policy.of(options, (log.name for log in logs if log.parent == folder)))
+        for folder in sorted(folders)
+    ]
