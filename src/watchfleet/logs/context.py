@@ -4,6 +4,8 @@ import logging
 import sys
 from typing import Any, Final
 
+from watchfleet import correlation
+
 CONTEXT: Final = ("correlation_id", "trace_id", "span_id", "task", "task_id")
 
 
@@ -12,7 +14,8 @@ def context_of(record: logging.LogRecord) -> dict[str, str]:
 
     Celery and OpenTelemetry are asked only where the process has imported them.
     """
-    found = {**_task(), **_trace()}
+    identity, span = correlation.current(), correlation.current_span()
+    found = _task() | (span._asdict() if span else {}) | ({"correlation_id": identity} if identity else {})
     for name in CONTEXT:
         value = getattr(record, name, None)
         if isinstance(value, str) and value:
@@ -25,13 +28,3 @@ def _task() -> dict[str, str]:
     task = state.get_current_task() if state else None
     identity = task.request.id if task else None
     return {"task": str(task.name), "task_id": str(identity)} if task and identity else {}
-
-
-def _trace() -> dict[str, str]:
-    tracing: Any = sys.modules.get("opentelemetry.trace")
-    if tracing is None:
-        return {}
-    span = tracing.get_current_span().get_span_context()
-    if not span.is_valid:
-        return {}
-    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}

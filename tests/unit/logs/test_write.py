@@ -10,6 +10,7 @@ import pytest
 from celery import Celery, signals
 from opentelemetry.sdk.trace import TracerProvider
 
+from watchfleet import correlation
 from watchfleet.logs import configure_logging
 from watchfleet.logs.format import JsonFormatter
 from watchfleet.redact import register
@@ -108,9 +109,11 @@ def test_a_task_and_a_span_name_themselves(tmp_path: Path):
             logging.getLogger("shop").warning("bought")
 
     configure_logging("app", directory=tmp_path)
-    result = buy.delay()
+    with correlation.bound("request-1"):
+        result = buy.delay()
     (record,) = [one for one in records(tmp_path / "app.log") if one["logger"] == "shop"]
     assert (record["task"], record["task_id"]) == ("shop.buy", result.id)
+    assert record["correlation_id"] == "request-1"
     assert len(str(record["trace_id"])) == 32
     assert len(str(record["span_id"])) == 16
 
