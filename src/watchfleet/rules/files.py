@@ -17,6 +17,7 @@ from watchfleet.rules.model import Group, Position, Rule, RuleFile, RuleKind, Ru
 from watchfleet.rules.options import read_options
 from watchfleet.rules.parameters import Parameter, parameters_of
 from watchfleet.rules.reader import Item, Reader
+from watchfleet.rules.template import TemplateSyntaxError, check_template
 from watchfleet.yamlfile import read_text
 
 EXTENSION: Final = "x-watchfleet"
@@ -123,6 +124,9 @@ class _RuleReader:
         annotations = self._labels("annotations")
         if kind is RuleKind.RECORD:
             self._check_recording(name)
+        else:
+            self._check_templates("labels")
+            self._check_templates("annotations")
         options = read_options(self._reader, self._fields.get(EXTENSION), defaults, parameters, expr)
         hold, keep = self._duration("for"), self._duration("keep_firing_for")
         if len(self._reader.problems) > before or kind is None or expr is None:
@@ -156,6 +160,15 @@ class _RuleReader:
 
     def _labels(self, key: str) -> dict[str, str]:
         return read_labels(self._reader, self._fields[key]) if key in self._fields else {}
+
+    def _check_templates(self, key: str) -> None:
+        for name, (item, text) in (
+            self._reader.texts(self._fields[key]).items() if key in self._fields else ()
+        ):
+            try:
+                check_template(text)
+            except TemplateSyntaxError as error:
+                self._reader.complain(item, f"{name}: template: {error.cause}", offset=error.offset or 0)
 
     def _expr(self) -> tuple[Expression | None, dict[str, Parameter]]:
         text = self._text("expr")

@@ -91,6 +91,8 @@ def test_aliases_and_merges() -> None:
         ("  - {record: 'a{b=\"c\"}', expr: up}", "r.yml:4:6: record: 'a{b=\"c\"}' holds braces"),
         ("  - {alert: A, expr: up, labels: {__name__: x}}", "r.yml:4:35: '__name__' is no name for a label"),
         ("  - {alert: A, expr: up, expr: up}", "r.yml:4:26: expr is given twice, first on line 4"),
+        ("  - {alert: A, expr: up, labels: {a: '{{ $x }}'}}", "r.yml:4:42: a: template: undefined variable"),
+        ("  - {alert: A, expr: up, annotations: {a: '{{ foo }}'}}", "r.yml:4:47: a: template: function"),
         ("  - nothing", "r.yml:4:5: a text stands where a mapping"),
     ],
 )
