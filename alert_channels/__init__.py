@@ -13,7 +13,7 @@ from watchfleet import fleet
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Destination, Message, Receipt
 from watchfleet.notify.channel import Channel, Sender
-from watchfleet.notify.policy import get_policy
+from watchfleet.notify.policy import receivers
 from watchfleet.settings import Settings
 
 CHANNELS: Final = {
@@ -62,6 +62,5 @@ def sender(destination: Destination, settings: Settings) -> Sender:
         ConfigError: A value of its configuration cannot be used.
         LookupError: There is no channel of that name.
     """
-    kind, receiver = load(destination.channel), get_policy(settings).receivers.get(destination.receiver)
-    config = receiver.config(destination) if receiver else None
+    kind, config = load(destination.channel), receivers(settings).config(destination)
     return Off(destination, kind.config.needs) if config is None else kind.from_config(config, settings)

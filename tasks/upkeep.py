@@ -2,13 +2,15 @@
 
 from celery import shared_task
 
-from tasks.alerts import wake
+from tasks.alerts import wake_unless_busy
 from watchfleet.clock import utcnow
-from watchfleet.db.engine import get_engine, transaction
+from watchfleet.db.engine import get_engine, server_clock, transaction
 from watchfleet.embedded.logplaces import own_places
 from watchfleet.logs import upkeep
 from watchfleet.metrics import retention
-from watchfleet.notify import outbox
+from watchfleet.notify.accounts import check, prune
+from watchfleet.notify.policy import receivers
+from watchfleet.notify.sweeper import sweep
 from watchfleet.settings import get_settings
 
 
@@ -31,6 +33,14 @@ def keep_partitions() -> None:
 def sweep_outbox() -> list[str]:
     """Free what lost workers hold and wake the channels with something due; returns those."""
     with transaction() as connection:
-        channels = outbox.sweep(connection, utcnow())
-    wake(channels)
+        channels = sweep(connection, receivers(get_settings()), server_clock(connection))
+    wake_unless_busy(channels)
     return list(channels)
+
+
+@shared_task(name="watchfleet.upkeep.check_outbox")
+def check_outbox() -> dict[str, int]:
+    """See whether every notification is accounted for, and delete those past their retention."""
+    with transaction() as connection:
+        prune(connection, server_clock(connection) - get_settings().retention_notifications)
+        return check(connection)

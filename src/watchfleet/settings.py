@@ -114,6 +114,9 @@ class Settings(BaseSettings):
         parse_duration("30d"),
         description="An account of which nothing was reported for longer counts no more among the accounts.",
     )
+    retention_notifications: Period = Field(
+        parse_duration("90d"), description="How long notifications are kept after they were finished."
+    )
     series_limit: int = Field(
         10_000,
         ge=1,
@@ -178,10 +181,27 @@ class Settings(BaseSettings):
         "starttls",
         description="starttls, tls, or none for a server on a network that you trust.",
     )
+    alert_fallback: CommaList = Field(
+        default_factory=list,
+        description="Channels that are told what another channel could not be told, such as email.",
+    )
+    alert_digest_over: int | None = Field(
+        None,
+        ge=0,
+        description="More new notifications than that for one destination within a minute become one that "
+        "tells of all of them. 0: never. Not set: 30 on channels that people read (Slack, email), never on "
+        "the others.",
+    )
     outgoing_allow: CommaList = Field(
         default_factory=list,
         description="Networks (CIDR) that outgoing requests may always reach. An address in these settings "
         "may be private without it; only link-local and cloud metadata addresses need it there.",
+    )
+
+    dead_mans_switch_url: SecretStr | None = Field(
+        None,
+        description="Posted to every 30 seconds while notifications flow and beat ticks, such as a check of "
+        "Healthchecks, which raises the alarm when the posts stop.",
     )
 
     otlp_endpoint: str | None = Field(
@@ -236,7 +256,7 @@ class Settings(BaseSettings):
     def _known_cache(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, _CACHE_SCHEMES)
 
-    @field_validator("alert_webhook_url", "slack_webhook_url", "sentry_dsn")
+    @field_validator("alert_webhook_url", "slack_webhook_url", "sentry_dsn", "dead_mans_switch_url")
     @classmethod
     def _known_receiver(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, _HTTP_SCHEMES)

@@ -6,25 +6,31 @@ from itertools import pairwise
 from threading import Barrier
 
 import pytest
+from pydantic import SecretStr
 from support.messages import AT, firing, resolved
 from support.outbox_rows import add, enqueue_message, rows, states
 
 from watchfleet.db.engine import transaction
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Receipt
-from watchfleet.notify import outbox, retry
+from watchfleet.notify import outbox, retry, sweeper
+from watchfleet.notify.accounts import accounting
 from watchfleet.notify.message import ANNOTATION_CAP
 from watchfleet.notify.outbox import Claim
+from watchfleet.notify.policy import receivers
 from watchfleet.redact import register
+from watchfleet.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("environment")
 SENT = retry.delivered(Receipt("200 OK"))
 SECOND = timedelta(seconds=1)
+EVERYONE = receivers(Settings(alert_webhook_url=SecretStr("http://127.0.0.1:9/")))
 
 
 def claim(now: datetime = AT, channel: str = "webhook") -> Claim | None:
     with transaction() as connection:
-        return outbox.claim(connection, channel, now)
+        claimed = outbox.claim(connection, channel, EVERYONE, now, limit=1).claims
+        return claimed[0] if claimed else None
 
 
 def must_claim(now: datetime = AT, channel: str = "webhook") -> Claim:
@@ -35,17 +41,17 @@ def must_claim(now: datetime = AT, channel: str = "webhook") -> Claim:
 
 def record(claimed: Claim, outcome: retry.Outcome = SENT, now: datetime = AT) -> bool:
     with transaction() as connection:
-        return outbox.record(connection, claimed, outcome, now)
+        return claimed.id in outbox.record(connection, [(claimed, outcome)], EVERYONE, now).ours
 
 
 def sweep(now: datetime) -> tuple[str, ...]:
     with transaction() as connection:
-        return outbox.sweep(connection, now)
+        return sweeper.sweep(connection, EVERYONE, now)
 
 
-def failed(claimed: Claim, now: datetime = AT, **error: object) -> retry.Outcome:
+def failed(claimed: Claim, **error: object) -> retry.Outcome:
     problem = DeliveryError("http_500", **{"permanent": False, **error})  # type: ignore[arg-type] # a test's shorthand
-    return retry.failed(problem, claimed.attempts, now, lambda: 0.5)
+    return retry.failed(problem, claimed.attempts, lambda: 0.5)
 
 
 # --- writing
@@ -206,9 +212,9 @@ def test_a_lost_wake_up_is_repeated_ever_more_rarely() -> None:
     add(firing())
     times = [second for second in range(200) if sweep(AT + second * SECOND)]
     gaps = [after - before for before, after in pairwise(times)]
-    assert times[0] == outbox.REPEAT.total_seconds()
+    assert times[0] == sweeper.REPEAT.total_seconds()
     assert gaps == sorted(gaps)
-    assert max(gaps) <= outbox.LONGEST_REPEAT.total_seconds() + 1
+    assert max(gaps) <= sweeper.LONGEST_REPEAT.total_seconds() + 1
     assert 5 <= len(times) <= 10
 
 
@@ -233,7 +239,7 @@ def test_the_accounts_balance_in_every_state() -> None:
     record(waiting, failed(waiting))
     must_claim()
     with transaction() as connection:
-        counts = outbox.accounting(connection)
+        counts = accounting(connection)
     assert counts == {
         "created": 10,
         "open": 8,
@@ -244,4 +250,5 @@ def test_the_accounts_balance_in_every_state() -> None:
         "dead": 1,
         "grouped": 0,
         "suppressed": 0,
+        "unaccounted": 0,
     }

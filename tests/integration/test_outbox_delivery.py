@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -18,24 +20,27 @@ import alert_channels
 from watchfleet.db.engine import create, database_url, transaction
 from watchfleet.db.tables import outbox as table
 from watchfleet.model import Message, Receipt
-from watchfleet.notify import outbox
-from watchfleet.notify.deliver import Senders, drain
+from watchfleet.notify.deliver import Means, Senders, drain
+from watchfleet.notify.policy import receivers
+from watchfleet.notify.sweeper import sweep
 from watchfleet.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("environment")
 DELIVER = "from tasks.alerts import DELIVER; print(DELIVER['webhook']())"
 
 
-def senders(settings: Settings) -> Senders:
-    return lambda destination: alert_channels.sender(destination, settings)
-
-
-def sender(receiver: HttpReceiver) -> Senders:
-    return senders(Settings(alert_webhook_url=receiver.url))
-
-
 def at(seconds: float = 0) -> datetime:
     return AT + timedelta(seconds=seconds)
+
+
+def means(settings: Settings, at: Callable[[], datetime] = at, senders: Senders | None = None) -> Means:
+    """What delivers for the settings, at the time that `at` gives."""
+    usual = partial(alert_channels.sender, settings=settings)
+    return Means(senders or usual, receivers(settings), lambda _: at())
+
+
+def to(receiver: HttpReceiver, at: Callable[[], datetime] = at) -> Means:
+    return means(Settings(alert_webhook_url=receiver.url), at)
 
 
 def statuses(receiver: HttpReceiver) -> list[str]:
@@ -46,7 +51,7 @@ def test_a_drain_sends_firing_and_then_resolved_and_keeps_the_receipts() -> None
     add(firing())
     add(resolved())
     with http_receiver() as receiver:
-        done = drain("webhook", sender(receiver), at)
+        done = drain("webhook", to(receiver))
         assert statuses(receiver) == ["firing", "resolved"]
     assert (done.sent, done.retried, done.dead, done.more) == (2, 0, 0, False)
     assert [row.receipt["answer"] for row in rows()] == ["200 OK", "200 OK"]
@@ -58,7 +63,7 @@ def test_an_outage_delays_and_a_refusal_ends_a_notification() -> None:
     add(firing(fingerprint="0123456789abcdef"))
     with http_receiver() as receiver:
         receiver.answers += [Answer(503), Answer(404, body=b"gone")]
-        done = drain("webhook", sender(receiver), at)
+        done = drain("webhook", to(receiver))
         assert (done.sent, done.retried, done.dead) == (0, 1, 1)
         waiting, dead = rows()
         assert (waiting.state, waiting.reason, dead.state, dead.reason) == (
@@ -68,7 +73,7 @@ def test_an_outage_delays_and_a_refusal_ends_a_notification() -> None:
             "http_404",
         )
         assert dead.last_error == "http_404: 404 Not Found gone"
-        assert drain("webhook", sender(receiver), lambda: at(2)).sent == 1
+        assert drain("webhook", to(receiver, lambda: at(2))).sent == 1
 
 
 def test_two_drains_at_once_send_everything_once() -> None:
@@ -79,7 +84,7 @@ def test_two_drains_at_once_send_everything_once() -> None:
 
         def race(_: int) -> int:
             ready.wait()
-            return drain("webhook", sender(receiver), at).sent
+            return drain("webhook", to(receiver)).sent
 
         with ThreadPoolExecutor(2) as pool:
             counts = list(pool.map(race, range(2)))
@@ -102,11 +107,11 @@ def test_a_worker_that_is_killed_while_it_sends_loses_nothing_and_keeps_the_orde
             worker.kill()
         (held, _) = rows()
         assert (held.state, held.attempts) == ("sending", 1)
-        assert drain("webhook", sender(receiver), lambda: held.leased_until).sent == 0
+        assert drain("webhook", to(receiver, lambda: held.leased_until)).sent == 0
         with transaction() as connection:
             late = held.leased_until + timedelta(seconds=1)
-            assert outbox.sweep(connection, late) == ("webhook",)
-        assert drain("webhook", sender(receiver), lambda: late).sent == 2
+            assert sweep(connection, receivers(Settings()), late) == ("webhook",)
+        assert drain("webhook", to(receiver, lambda: late)).sent == 2
         assert statuses(receiver) == ["firing", "firing", "resolved"]
         first, second, _ = (request.headers["webhook-id"] for request in receiver.requests)
         assert first == second
@@ -126,7 +131,7 @@ class Cutter:
 
 def test_an_outcome_survives_the_loss_of_the_connection() -> None:
     add(firing())
-    assert drain("webhook", lambda _: Cutter(), at).sent == 1
+    assert drain("webhook", means(Settings(), senders=lambda _: Cutter())).sent == 1
     assert states() == ["sent"]
 
 
@@ -137,7 +142,7 @@ class Broken:
 
 def test_a_channel_with_a_bug_ends_in_a_recorded_retry() -> None:
     add(firing())
-    assert drain("webhook", lambda _: Broken(), at).retried == 1
+    assert drain("webhook", means(Settings(), senders=lambda _: Broken())).retried == 1
     (row,) = rows()
     assert (row.state, row.reason) == ("retry", "channel_failed")
     assert "KeyError" in row.last_error
@@ -149,14 +154,14 @@ def test_a_row_that_cannot_be_read_is_given_up_and_holds_up_nobody() -> None:
     with transaction() as connection:
         connection.execute(update(table).where(table.c.id == rows()[0].id).values(message={"v": 2}))
     with http_receiver() as receiver:
-        done = drain("webhook", sender(receiver), at)
+        done = drain("webhook", to(receiver))
     assert (done.sent, done.dead) == (1, 1)
     assert [row.reason for row in rows()] == ["message_unreadable", "delivered"]
 
 
 def test_what_waits_for_a_channel_that_was_switched_off_is_given_up_visibly() -> None:
     add(firing(), ["slack"])
-    assert drain("slack", senders(Settings()), at).dead == 1
+    assert drain("slack", means(Settings())).dead == 1
     (row,) = rows()
     assert row.reason == "channel_off"
     assert "SLACK_WEBHOOK_URL" in row.last_error
@@ -166,5 +171,5 @@ def test_a_drain_that_reaches_its_limit_asks_to_be_woken_again() -> None:
     for number in range(3):
         add(firing(fingerprint=f"{number:016x}"))
     with http_receiver() as receiver:
-        done = drain("webhook", sender(receiver), at, limit=2)
+        done = drain("webhook", to(receiver), limit=2)
     assert (done.sent, done.more) == (2, True)

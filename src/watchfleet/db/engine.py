@@ -4,11 +4,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeVar
 
 import psycopg2
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, func, make_url, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from watchfleet.errors import ConfigError, StoreUnavailableError
@@ -71,6 +72,12 @@ def transaction() -> Iterator[Connection]:
         raise StoreUnavailableError(f"PostgreSQL does not answer: {error.orig}") from error
     with connection, connection.begin():
         yield connection
+
+
+def server_clock(connection: Connection) -> datetime:
+    """The store's present, on which everyone who shares it agrees, whatever their own clocks say."""
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
 
 
 def in_transaction(work: Callable[[Connection], T], patience: float) -> T:

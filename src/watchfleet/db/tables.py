@@ -341,7 +341,7 @@ outbox = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("delivery_id", Text, nullable=False, unique=True),
-    Column("event_id", BigInteger, ForeignKey("alert_event.id", ondelete="CASCADE")),
+    Column("event_id", BigInteger, ForeignKey("alert_event.id", ondelete="SET NULL")),
     Column("channel", Text, nullable=False),
     Column("receiver", Text, nullable=False, server_default="default"),
     Column("position", SmallInteger, nullable=False, server_default="0", comment="Among its configurations"),
@@ -369,6 +369,7 @@ outbox = Table(
     ),
     Index("ix_outbox_open", "channel", "due_at", postgresql_where="state IN ('pending', 'sending', 'retry')"),
     Index("ix_outbox_fingerprints", "fingerprints", postgresql_using="gin"),
+    Index("ix_outbox_grouped", "order_key", "digest_id", postgresql_where="state = 'grouped'"),
     Index("ix_outbox_sent", "order_key", "id", postgresql_where="state = 'sent'"),
     Index("ix_outbox_order", "order_key", "id", postgresql_where="state IN ('pending', 'sending', 'retry')"),
 )
@@ -466,6 +467,28 @@ acknowledgement = Table(
     Column("created_by", Text, nullable=False),
     Column("comment", Text, nullable=False),
     Index("ix_acknowledgement_fingerprint", "fingerprint"),
+)
+
+outbox_uncounted = Table(
+    "outbox_uncounted",
+    metadata,
+    Column("rows", BigInteger, nullable=False),
+    comment="How many rows of the outbox are older than their being counted",
+)
+
+notify_gate = Table(
+    "notify_gate",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("position", SmallInteger, primary_key=True, autoincrement=False),
+    Column("tokens", Double, nullable=False),
+    _instant("refilled_at"),
+    _instant("token_at", nullable=True),
+    Column("failures", Integer, nullable=False),
+    _instant("failing_since", nullable=True),
+    _instant("open_until", nullable=True),
+    comment="Each destination's token bucket and circuit breaker",
 )
 
 # --- beat ------------------------------------------------------------------------------------------

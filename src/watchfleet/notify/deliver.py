@@ -2,32 +2,43 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from random import random
 from threading import Lock
+from time import monotonic
 from typing import Final
 
-from watchfleet.clock import utcnow
-from watchfleet.db.engine import in_transaction, transaction
+from sqlalchemy import Connection
+
+from watchfleet.db.engine import in_transaction, server_clock, transaction
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Destination
-from watchfleet.notify import outbox, retry
+from watchfleet.notify import digest, outbox, retry
 from watchfleet.notify.channel import Sender
+from watchfleet.notify.gates import Key, key_of
+from watchfleet.notify.outbox import Claim, Recorded
+from watchfleet.notify.receivers import Receivers
 from watchfleet.redact import redact
 
 logger = logging.getLogger(__name__)
 
 Senders = Callable[[Destination], Sender]
 """Gives what sends to a destination."""
+Clock = Callable[[Connection], datetime]
+"""Tells the time that all who share the store agree on."""
 RECORD_PATIENCE: Final = 10.0
-"""Seconds that an outcome waits for PostgreSQL: what was sent must not be sent again after its restart."""
-LIMIT: Final = 500
-LONGEST: Final = timedelta(seconds=120)
-"""A drain ends after this time and is woken again, so that its message is acknowledged long before a broker
-takes its worker for dead."""
+"""Seconds that outcomes wait for PostgreSQL: what was sent must not be sent again after its restart."""
+RECORD_EVERY: Final = 0.05
+"""Seconds of sending after which outcomes are written: what a worker that dies sends again, at most."""
+SENDING: Final = (outbox.LEASE - outbox.DEADLINE).total_seconds()
+"""Seconds after a claim in which its rows may be begun, so that each ends before its lease."""
+LIMIT: Final = 2000
+LONGEST: Final = 120.0
+"""Seconds: a drain ends after them and is woken again, so that its message is acknowledged long before a
+broker takes its worker for dead."""
 
 
 @dataclass(slots=True)
@@ -38,19 +49,18 @@ class Drained:
         sent: Notifications that their receivers took.
         retried: Those that will be tried again.
         dead: Those that were given up.
+        wake: Other channels that have something to send now.
         more: Whether it stopped at its limit, so that more may be due.
     """
 
     sent: int = 0
     retried: int = 0
     dead: int = 0
+    wake: tuple[str, ...] = ()
     more: bool = False
 
-    def count(self, outcome: retry.Outcome | None) -> None:
-        """Count one outcome; None says that nothing is left to do."""
-        if outcome is None:
-            self.more = False
-            return
+    def count(self, outcome: retry.Outcome) -> None:
+        """Count one outcome."""
         self.sent += outcome.state == "sent"
         self.retried += outcome.state == "retry"
         self.dead += outcome.state == "dead"
@@ -89,54 +99,113 @@ class Lane:
 _lanes: Final[defaultdict[str, Lane]] = defaultdict(Lane)
 
 
-def drain(
-    channel: str, senders: Senders, clock: Callable[[], datetime] = utcnow, limit: int = LIMIT
-) -> Drained:
-    """Send what is due for a channel, one notification after the other, until nothing is.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What deliveries are made with.
 
-    A claim is committed before anything goes over the network, its outcome afterwards in a transaction of
-    its own. Several drains may run: each row is claimed by one.
+    Attributes:
+        senders: Gives what sends to a destination.
+        receivers: Everyone who may be told.
+        clock: Tells the time; by default that of the store, so that no worker's own clock matters.
+    """
+
+    senders: Senders
+    receivers: Receivers
+    clock: Clock = server_clock
+
+
+def drain(channel: str, means: Means, limit: int = LIMIT) -> Drained:
+    """Send what is due for a channel, a batch after the other, until nothing is.
+
+    Claims are committed before anything goes over the network, outcomes afterwards in transactions of their
+    own. Several drains may run: each row is claimed by one.
 
     Args:
         channel: The channel's name.
-        senders: Gives what sends to a destination.
-        clock: Tells the time.
+        means: What deliveries are made with.
         limit: How many notifications at most.
 
     Returns:
         What was done: nothing when enough threads of this process are at it already; with `more` when the
         channel should be woken again.
     """
-    lane, until = _lanes[channel], clock() + LONGEST
+    lane = _lanes[channel]
     if not lane.enter():
         return Drained()
-    drained = Drained(more=True)
+    drained, left, until = Drained(more=True), limit, monotonic() + LONGEST
     try:
-        for _ in range(limit):
-            outcome = deliver_one(channel, senders, clock)
-            drained.count(outcome)
-            if outcome is None or clock() > until:
-                break
+        while left > 0 and monotonic() < until and drained.more:
+            left -= _one_batch(channel, means, min(left, outbox.BATCH), drained)
     finally:
         drained.more |= lane.leave()
     return drained
 
 
-def deliver_one(
-    channel: str, senders: Senders, clock: Callable[[], datetime] = utcnow
-) -> retry.Outcome | None:
-    """Send the channel's longest due notification and record what it came to; None when nothing is due."""
+def _one_batch(channel: str, means: Means, limit: int, drained: Drained) -> int:
+    """Send one batch; returns how many rows were claimed."""
+    batch = Batch(means, until=monotonic() + SENDING)
     with transaction() as connection:
-        claimed = outbox.claim(connection, channel, clock())
-    if claimed is None:
-        return None
-    outcome = attempt(senders, claimed, clock)
-    record = partial(outbox.record, claimed=claimed, outcome=outcome, now=clock())
-    _tell(claimed.delivery_id, outcome, ours=in_transaction(record, RECORD_PATIENCE))
-    return outcome
+        now = means.clock(connection)
+        digest.fold(connection, channel, means.receivers, now)
+        claimed = outbox.claim(connection, channel, means.receivers, now, limit)
+    for outcome in batch.send(claimed.claims):
+        drained.count(outcome)
+    drained.more = not claimed.exhausted
+    drained.wake = tuple(dict.fromkeys((*drained.wake, *batch.wake)))
+    return len(claimed.claims)
 
 
-def attempt(senders: Senders, claimed: outbox.Claim, clock: Callable[[], datetime] = utcnow) -> retry.Outcome:
+@dataclass(slots=True)
+class Batch:
+    """Rows that were claimed together.
+
+    Attributes:
+        means: What they are sent with.
+        until: By the monotonic clock, when no further row may be begun.
+        wake: Channels that have something to send since.
+    """
+
+    means: Means
+    until: float
+    wake: tuple[str, ...] = ()
+    _closed: frozenset[Key] = frozenset()
+    _tried: list[tuple[Claim, retry.Outcome]] = field(default_factory=list)
+    _recorded_at: float = field(default_factory=monotonic)
+
+    def send(self, claims: Sequence[Claim]) -> Iterator[retry.Outcome]:
+        """Send what may still be sent, and put the rest back.
+
+        The first failure is written at once, so that a destination whose breaker opens is left alone.
+        """
+        spared = []
+        for claimed in claims:
+            if monotonic() > self.until or key_of(claimed.destination) in self._closed:
+                spared.append(claimed)
+                continue
+            outcome = attempt(self.means.senders, claimed)
+            self._tried.append((claimed, outcome))
+            if outcome.state != "sent" or monotonic() - self._recorded_at > RECORD_EVERY:
+                self._record()
+            yield outcome
+        self._record()
+        if spared:
+            in_transaction(partial(outbox.release, claims=spared), RECORD_PATIENCE)
+
+    def _record(self) -> None:
+        tried, self._tried = self._tried, []
+        if tried:
+            found = in_transaction(partial(self._write, tried), RECORD_PATIENCE)
+            self._closed |= found.closed
+            self.wake += found.wake
+            for claimed, outcome in tried:
+                _tell(claimed.delivery_id, outcome, ours=claimed.id in found.ours)
+        self._recorded_at = monotonic()
+
+    def _write(self, tried: Sequence[tuple[Claim, retry.Outcome]], connection: Connection) -> Recorded:
+        return outbox.record(connection, tried, self.means.receivers, self.means.clock(connection))
+
+
+def attempt(senders: Senders, claimed: Claim) -> retry.Outcome:
     """Send one notification; every failure, a channel's bug included, becomes an outcome."""
     try:
         return retry.delivered(senders(claimed.destination).send(claimed.message))
@@ -145,7 +214,7 @@ def attempt(senders: Senders, claimed: outbox.Claim, clock: Callable[[], datetim
     except Exception as error:
         logger.exception("the channel of notification %s failed in itself", claimed.delivery_id)
         failure = DeliveryError("channel_failed", permanent=False, detail=f"{type(error).__name__}: {error}")
-    return retry.failed(failure, claimed.attempts, clock(), random)
+    return retry.failed(failure, claimed.attempts, random)
 
 
 def _tell(delivery_id: str, outcome: retry.Outcome, *, ours: bool) -> None:

@@ -7,7 +7,8 @@ is not claimed while an earlier one is open. Retries wait here. A lost worker's 
 repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,9 +23,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
-    func,
     null,
-    or_,
     select,
     update,
 )
@@ -32,9 +31,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from watchfleet.db.tables import alert_event, outbox
 from watchfleet.errors import DeliveryError
+from watchfleet.metrics.counters import Tally
 from watchfleet.model import Destination, Message, Receipt
+from watchfleet.notify import gates
+from watchfleet.notify.gate import Gate, admit
 from watchfleet.notify.identity import delivery_id, order_key
-from watchfleet.notify.retry import MAX_ATTEMPTS, Outcome
+from watchfleet.notify.receivers import Receivers
+from watchfleet.notify.retry import Outcome
 from watchfleet.notify.text import clean
 from watchfleet.redact import redact
 
@@ -42,13 +45,14 @@ DEADLINE: Final = timedelta(seconds=15)
 """The longest that a channel may take for one notification."""
 LEASE: Final = timedelta(seconds=30)
 """How long a claim holds; above the deadline, so that no row is sent twice while its sender lives."""
-REPEAT: Final = timedelta(seconds=3)
-"""How long a due row waits for the wake-up that was sent before another is."""
-LONGEST_REPEAT: Final = timedelta(seconds=60)
-SWEEP_LIMIT: Final = 1000
+BATCH: Final = 50
+CREATED: Final = "notifications_created_total"
+PRUNED: Final = "notifications_pruned_total"
+TRIES: Final = "notification_tries_total"
 ERROR_CAP: Final = 2_000
 OPEN: Final = ("pending", "sending", "retry")
 STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
+_DESTINATION: Final = (outbox.c.channel, outbox.c.receiver, outbox.c.position, outbox.c.part)
 _MESSAGE: Final = TypeAdapter(Message)
 _RECEIPT: Final = TypeAdapter(Receipt)
 
@@ -91,6 +95,34 @@ class Claim:
         return replace(message, attempt=self.attempts, previous=previous)
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim took.
+
+    Attributes:
+        claims: The rows that are ours.
+        exhausted: Whether nothing was due whose gate is open.
+    """
+
+    claims: tuple[Claim, ...]
+    exhausted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of writing down outcomes.
+
+    Attributes:
+        ours: The rows whose outcome was taken; the others had been claimed by another meanwhile.
+        wake: The channels to wake once the transaction has committed.
+        closed: The destinations that should not be tried for now.
+    """
+
+    ours: frozenset[int]
+    wake: tuple[str, ...]
+    closed: frozenset[gates.Key]
+
+
 def enqueue(
     connection: Connection,
     message: Message,
@@ -117,8 +149,10 @@ def enqueue(
         The channels to wake once the transaction has committed.
     """
     if destinations:
-        rows = [_row(message, destination, now, occasion, event_id) for destination in destinations]
-        connection.execute(insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"]), rows)
+        _insert(
+            connection,
+            [_row(message, destination, now, occasion, event_id) for destination in destinations],
+        )
     return tuple(dict.fromkeys(destination.channel for destination in destinations))
 
 
@@ -161,7 +195,7 @@ def write(
             | _standing(each.suppressed, now, published=published)
             for each in notices
         ]
-        connection.execute(insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"]), rows)
+        _insert(connection, rows)
     return tuple(dict.fromkeys(each.destination.channel for each in notices if not each.suppressed))
 
 
@@ -174,7 +208,7 @@ def _standing(suppressed: str, now: datetime, *, published: bool) -> dict[str, A
 def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Destination, ...]:
     """The destinations that the alert's firing at that time was written for, in their order."""
     rows = connection.execute(
-        select(outbox.c.channel, outbox.c.receiver, outbox.c.position, outbox.c.part)
+        select(*_DESTINATION)
         .join(alert_event, alert_event.c.id == outbox.c.event_id)
         .where(
             alert_event.c.alert_id == alert_id,
@@ -186,52 +220,172 @@ def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Des
     return tuple(Destination(*row) for row in rows)
 
 
-def claim(connection: Connection, channel: str, now: datetime) -> Claim | None:
-    """Take the channel's longest due row for `LEASE`, or return None when nothing is due.
+def claim(
+    connection: Connection, channel: str, receivers: Receivers, now: datetime, limit: int = BATCH
+) -> Claimed:
+    """Take the channel's longest due rows for `LEASE`, as many as their destinations' gates let through.
 
     The caller commits before it sends.
     """
-    candidate = (
-        select(outbox.c.id)
-        .where(outbox.c.channel == channel, _waiting(), outbox.c.due_at <= now, _first_of_its_key())
+    candidates = connection.execute(
+        select(outbox.c.id, *_DESTINATION)
+        .where(outbox.c.channel == channel, outbox.c.due_at <= now, is_next(), gates.is_open(now))
         .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(1)
+        .limit(limit)
         .with_for_update(skip_locked=True, of=outbox)
-    )
+    ).all()
+    admitted = _admitted(connection, candidates, receivers, now)
     token = uuid4()
-    row = connection.execute(
+    rows = connection.execute(
         update(outbox)
-        .where(outbox.c.id == candidate.scalar_subquery(), _waiting())
+        .where(outbox.c.id.in_(admitted), waiting())
         .values(state="sending", token=token, leased_until=now + LEASE, attempts=outbox.c.attempts + 1)
         .returning(
             outbox.c.id,
             outbox.c.delivery_id,
-            outbox.c.channel,
-            outbox.c.receiver,
-            outbox.c.position,
-            outbox.c.part,
+            *_DESTINATION,
             outbox.c.attempts,
             outbox.c.message,
             _previous().label("previous"),
         )
-    ).one_or_none()
-    return _claim(row, token) if row else None
+    )
+    claims = {row.id: _claim(row, token) for row in rows}
+    return Claimed(tuple(claims[id_] for id_ in admitted if id_ in claims), exhausted=not candidates)
 
 
-def record(connection: Connection, claimed: Claim, outcome: Outcome, now: datetime) -> bool:
-    """Write down what a try came to; False when the row has been claimed by another since.
+def record(
+    connection: Connection,
+    tried: Sequence[tuple[Claim, Outcome]],
+    receivers: Receivers,
+    now: datetime,
+) -> Recorded:
+    """Write down what tries came to, and who is told instead of a destination that was given up.
 
     The token alone decides: what was sent counts as sent also when the lease has ended meanwhile, unless
     another worker has taken the row.
     """
-    finished = outcome.state != "retry"
+    ours = frozenset(
+        claimed.id for claimed, outcome in tried if _record_one(connection, claimed, outcome, now)
+    )
+    tally = Tally()
+    for claimed, outcome in tried:
+        labels = {"channel": claimed.destination.channel, "outcome": outcome.state, "reason": outcome.reason}
+        tally.add(TRIES, labels=labels)
+    tally.save(connection)
+    dead = [claimed.id for claimed, outcome in tried if outcome.state == "dead" and claimed.id in ours]
+    wake = tell_fallbacks(connection, dead, receivers, now)
+    closed = gates.settle(connection, [(claimed.destination, outcome) for claimed, outcome in tried], now)
+    return Recorded(ours, wake, frozenset(closed))
+
+
+def release(connection: Connection, claims: Sequence[Claim]) -> None:
+    """Put back rows that were claimed and not tried."""
+    for claimed in claims:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.id == claimed.id, outbox.c.token == claimed.token)
+            .values(
+                state=case((outbox.c.attempts > 1, "retry"), else_="pending"),
+                attempts=outbox.c.attempts - 1,
+                leased_until=None,
+                published_at=None,
+            )
+        )
+
+
+def tell_fallbacks(
+    connection: Connection, dead: Sequence[int], receivers: Receivers, now: datetime
+) -> tuple[str, ...]:
+    """Write the rows of those who are told instead, in the transaction in which others end as dead.
+
+    A fallback has no fallback of its own, so that nothing goes round in circles.
+
+    Returns:
+        The channels to wake once the transaction has committed.
+    """
+    if not dead:
+        return ()
+    told = connection.execute(
+        select(outbox.c.id, outbox.c.delivery_id, outbox.c.event_id, *_DESTINATION, outbox.c.message).where(
+            outbox.c.id.in_(dead), outbox.c.instead_of.is_(None)
+        )
+    )
+    new = [
+        {**_stored_row(row.message, fallback, now, f"instead of {row.delivery_id}"), "event_id": row.event_id}
+        | {"instead_of": row.id}
+        for row in told
+        for fallback in receivers.fallbacks(_destination(row))
+    ]
+    if new:
+        _insert(connection, new)
+    return tuple(dict.fromkeys(row["channel"] for row in new))
+
+
+def replay(connection: Connection, ids: Sequence[int], now: datetime) -> tuple[str, ...]:
+    """Have dead rows tried again, as if for the first time; returns the channels to wake."""
+    rows = connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids), outbox.c.state == "dead")
+        .values(
+            state="pending", reason="replayed", attempts=0, due_at=now, published_at=now, finished_at=None
+        )
+        .returning(outbox.c.channel)
+    )
+    return tuple(dict.fromkeys(rows.scalars()))
+
+
+def waiting() -> ColumnElement[bool]:
+    """Whether a row waits for its first or its next try."""
+    return outbox.c.state.in_(("pending", "retry"))
+
+
+def is_next() -> ColumnElement[bool]:
+    """Whether a row waits, and nothing of its order key that must go out before it is open.
+
+    A row that a digest tells of goes out with that digest.
+    """
+    earlier, digest = outbox.alias("earlier"), outbox.alias("digest")
+    same = and_(earlier.c.order_key == outbox.c.order_key, earlier.c.id < outbox.c.id)
+    unfinished = exists().where(same, earlier.c.state.in_(OPEN)).correlate(outbox)
+    in_a_digest = (
+        exists()
+        .where(
+            same, earlier.c.state == "grouped", digest.c.id == earlier.c.digest_id, digest.c.state.in_(OPEN)
+        )
+        .correlate(outbox)
+    )
+    return and_(waiting(), ~unfinished, ~in_a_digest)
+
+
+def _admitted(
+    connection: Connection, candidates: Sequence[Any], receivers: Receivers, now: datetime
+) -> list[int]:
+    """The rows that the gates let through, in their order."""
+    by_gate: dict[gates.Key, list[Any]] = defaultdict(list)
+    for row in candidates:
+        by_gate[row.channel, row.receiver, row.position].append(row)
+    before = gates.lock(connection, by_gate, now)
+    after: dict[gates.Key, Gate] = {}
+    admitted: set[int] = set()
+    for key, rows in by_gate.items():
+        config = receivers.config(_destination(rows[0]))
+        rate = config.rate_limit if config else 0.0
+        count, after[key] = admit(before[key], len(rows), rate, now, LEASE)
+        admitted.update(row.id for row in rows[:count])
+    gates.save(connection, before, after)
+    return [row.id for row in candidates if row.id in admitted]
+
+
+def _record_one(connection: Connection, claimed: Claim, outcome: Outcome, now: datetime) -> bool:
+    finished = outcome.wait is None
+    due_at = outbox.c.due_at if outcome.wait is None else now + timedelta(seconds=outcome.wait)
     result = connection.execute(
         update(outbox)
         .where(outbox.c.id == claimed.id, outbox.c.token == claimed.token)
         .values(
             state=outcome.state,
             reason=outcome.reason,
-            due_at=outcome.due_at or outbox.c.due_at,
+            due_at=due_at,
             finished_at=now if finished else None,
             published_at=outbox.c.published_at if finished else None,
             leased_until=None,
@@ -242,72 +396,12 @@ def record(connection: Connection, claimed: Claim, outcome: Outcome, now: dateti
     return result.rowcount == 1
 
 
-def sweep(connection: Connection, now: datetime) -> tuple[str, ...]:
-    """Free what lost workers hold, and return the channels that must be woken again.
-
-    A due row's channel is woken when `REPEAT` has passed since the last time, and from then on each time
-    that the wait has doubled, up to `LONGEST_REPEAT`. Two sweepers may run.
-    """
-    _end_leases(connection, now)
-    published, overdue = outbox.c.published_at, outbox.c.published_at - outbox.c.due_at
-    patience = func.least(func.greatest(overdue, REPEAT), LONGEST_REPEAT)
-    forgotten = (
-        select(outbox.c.id)
-        .where(
-            _waiting(),
-            outbox.c.due_at <= now,
-            or_(published.is_(None), published + patience <= now),
-            _first_of_its_key(),
-        )
-        .order_by(outbox.c.id)
-        .limit(SWEEP_LIMIT)
-        .with_for_update(skip_locked=True, of=outbox)
-    )
-    rows = connection.execute(
-        update(outbox).where(outbox.c.id.in_(forgotten)).values(published_at=now).returning(outbox.c.channel)
-    )
-    return tuple(sorted(set(rows.scalars())))
-
-
-def accounting(connection: Connection) -> dict[str, int]:
-    """How many rows were created, and in which state they are.
-
-    Returns:
-        `created`, `open`, and each state of `STATES` by name. Always
-        created = sent + dead + grouped + suppressed + open.
-    """
-    columns = [func.count().filter(outbox.c.state == state).label(state) for state in STATES]
-    opened = func.count().filter(outbox.c.state.in_(OPEN)).label("open")
-    row = connection.execute(select(func.count().label("created"), opened, *columns).select_from(outbox))
-    return {name: int(count) for name, count in row.mappings().one().items()}
-
-
-def _end_leases(connection: Connection, now: datetime) -> None:
-    exhausted = outbox.c.attempts >= MAX_ATTEMPTS
-    lost = (
-        select(outbox.c.id)
-        .where(outbox.c.state == "sending", outbox.c.leased_until < now)
-        .order_by(outbox.c.id)
-        .limit(SWEEP_LIMIT)
-        .with_for_update(skip_locked=True)
-    )
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(lost))
-        .values(
-            state=case((exhausted, "dead"), else_="retry"),
-            reason="lease_ended",
-            finished_at=case((exhausted, now)),
-            due_at=now,
-            published_at=None,
-            last_error="the worker that was sending it did not report back",
-        )
-    )
+def _destination(row: Any) -> Destination:
+    return Destination(row.channel, row.receiver, row.position, row.part)
 
 
 def _claim(row: "Row[Any]", token: UUID) -> Claim:
-    destination = Destination(row.channel, row.receiver, row.position, row.part)
-    return Claim(row.id, row.delivery_id, destination, token, row.attempts, row.message, row.previous)
+    return Claim(row.id, row.delivery_id, _destination(row), token, row.attempts, row.message, row.previous)
 
 
 def _previous() -> "ScalarSelect[Any]":
@@ -332,30 +426,40 @@ def _previous() -> "ScalarSelect[Any]":
     )
 
 
-def _waiting() -> ColumnElement[bool]:
-    return outbox.c.state.in_(("pending", "retry"))
-
-
-def _first_of_its_key() -> ColumnElement[bool]:
-    earlier = outbox.alias("earlier")
-    same = and_(earlier.c.order_key == outbox.c.order_key, earlier.c.id < outbox.c.id)
-    return ~exists().where(same, earlier.c.state.in_(OPEN)).correlate(outbox)
+def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows and count them; a delivery that is there already is left as it is."""
+    statement = insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"])
+    written = connection.execute(statement.returning(outbox.c.channel), list(rows))
+    tally = Tally()
+    for channel in written.scalars():
+        tally.add(CREATED, labels={"channel": channel})
+    tally.save(connection)
 
 
 def _row(
     message: Message, destination: Destination, now: datetime, occasion: str, event_id: int | None
 ) -> dict[str, Any]:
+    return {
+        **_stored_row(_MESSAGE.dump_python(message, mode="json"), destination, now, occasion),
+        "event_id": event_id,
+    }
+
+
+def _stored_row(content: Any, destination: Destination, now: datetime, occasion: str) -> dict[str, Any]:
     identity = delivery_id(occasion, destination)
-    told = replace(
-        message, delivery_id=identity, receiver=destination.receiver, part=destination.part, previous=None
-    )
+    told = {
+        **content,
+        "delivery_id": identity,
+        "receiver": destination.receiver,
+        "part": destination.part,
+        "previous": None,
+    }
     return {
         "delivery_id": identity,
-        "event_id": event_id,
         **destination._asdict(),
-        "order_key": order_key(message.group_key, destination),
-        "fingerprints": [alert.fingerprint for alert in message.alerts],
-        "message": _MESSAGE.dump_python(told, mode="json"),
+        "order_key": order_key(content.get("group_key", ""), destination),
+        "fingerprints": [alert["fingerprint"] for alert in content.get("alerts", ())],
+        "message": told,
         "state": "pending",
         "due_at": now,
         "published_at": now,

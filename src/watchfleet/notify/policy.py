@@ -13,7 +13,7 @@ from watchfleet.notify.configuration import REPEAT_INTERVAL, FlapDamping, Inhibi
 from watchfleet.notify.intervals import NamedIntervals
 from watchfleet.notify.loading import Loaded, Source, load, source_of
 from watchfleet.notify.matchers import matcher
-from watchfleet.notify.receivers import DEFAULT, Receiver, default_receiver
+from watchfleet.notify.receivers import DEFAULT, Receiver, Receivers, default_receiver
 from watchfleet.notify.routing import BY_SEVERITY
 from watchfleet.notify.tree import Node
 from watchfleet.settings import Settings, get_settings, read_config
@@ -210,3 +210,8 @@ def _default(settings: Settings) -> Policy:
 def _channels(severity: Severity) -> tuple[str, ...] | None:
     wanted = BY_SEVERITY[severity]
     return None if wanted is None else tuple(sorted(wanted))
+
+
+def receivers(settings: Settings) -> Receivers:
+    """Everyone who may be told."""
+    return Receivers(get_policy(settings).receivers, tuple(settings.alert_fallback))

@@ -6,7 +6,8 @@ make up the receiver `default`, with one configuration for each channel that the
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import getaddresses
 from functools import lru_cache
@@ -65,6 +66,12 @@ class ChannelConfig(_Strict):
     needs: ClassVar[str] = "a receiver that names it"
 
     send_resolved: bool = Field(default=True, description="Whether the end of an alert is told, too.")
+    rate_limit: float = Field(
+        0, ge=0, description="How many notifications a second may be sent, in the long run. 0: any number."
+    )
+    digest_over: int = Field(
+        0, ge=0, description="More new ones than that within a minute become one that tells of all. 0: never."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:  # noqa: ARG003 - for those that override it
@@ -150,11 +157,17 @@ class WebhookConfig(HttpChannelConfig):
         return self
 
 
+READ_BY_PEOPLE: Final = 30
+"""`digest_over` where nothing else is said, of channels that people read."""
+
+
 class SlackConfig(HttpChannelConfig):
     """An entry of `slack_configs`: an incoming webhook, or a bot token and a channel."""
 
     needs: ClassVar[str] = "SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN and SLACK_CHANNEL"
 
+    rate_limit: float = Field(1, ge=0, description="As everywhere; Slack itself takes one a second.")
+    digest_over: int = Field(READ_BY_PEOPLE, ge=0, description="As everywhere.")
     api_url: SecretStr | None = Field(None, description="The incoming webhook.")
     api_url_file: Path | None = Field(None, description="A file that holds it.")
     app_token: SecretStr | None = Field(None, description="A bot's token, xoxb-...")
@@ -212,6 +225,7 @@ class EmailConfig(ChannelConfig):
 
     needs: ClassVar[str] = "ALERT_EMAIL_ENABLED, SMTP_HOST and ALERT_EMAIL_TO"
 
+    digest_over: int = Field(READ_BY_PEOPLE, ge=0, description="As everywhere.")
     to: Annotated[tuple[str, ...], BeforeValidator(_addresses)] = Field(
         min_length=1, description="Who gets the mail, with commas between."
     )
@@ -306,6 +320,7 @@ class Receiver(_Strict):
     """Who is told. Beside the name it has `<channel>_configs` for each channel; see `receiver_model`."""
 
     name: str = Field(min_length=1, description="What routes call it.")
+    fallback: str = Field("", description="The receiver that is told what could not be told to this one.")
 
     def configs(self, channel: str) -> tuple[ChannelConfig, ...]:
         """Its configurations of one channel, in their order."""
@@ -365,6 +380,36 @@ def read_secret(value: SecretStr | None, path: Path | None) -> str:
     return secret
 
 
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Everyone who may be told.
+
+    Attributes:
+        by_name: The receivers.
+        fallback_channels: Channels of the receiver `default` that are told what another of its channels could
+            not be told.
+    """
+
+    by_name: Mapping[str, Receiver]
+    fallback_channels: tuple[str, ...] = ()
+
+    def config(self, destination: Destination) -> ChannelConfig | None:
+        """The configuration of a destination; None when there is none any more."""
+        receiver = self.by_name.get(destination.receiver)
+        return receiver.config(destination) if receiver else None
+
+    def fallbacks(self, destination: Destination) -> tuple[Destination, ...]:
+        """Who is told instead of a destination that could not be told."""
+        receiver = self.by_name.get(destination.receiver)
+        other = self.by_name.get(receiver.fallback) if receiver and receiver.fallback else None
+        if other is not None:
+            return other.destinations()
+        if destination.receiver != DEFAULT or DEFAULT not in self.by_name:
+            return ()
+        wanted = [name for name in self.fallback_channels if name != destination.channel]
+        return tuple(each for each in self.by_name[DEFAULT].destinations() if each.channel in wanted)
+
+
 def default_receiver(settings: Settings) -> Receiver:
     """The receiver that the environment's variables make up."""
     return receiver_model()(name=DEFAULT, **dict(_defaults(settings)))
@@ -374,7 +419,9 @@ def _defaults(settings: Settings) -> Iterator[tuple[str, tuple[ChannelConfig, ..
     for channel in filter(_usable, fleet.channel_names()):
         config = config_of(channel).from_settings(settings)
         if config is not None:
-            yield f"{channel}{_SUFFIX}", (config,)
+            limit = settings.alert_digest_over
+            changes = {} if limit is None else {"digest_over": limit}
+            yield f"{channel}{_SUFFIX}", (config.model_copy(update=changes),)
         else:
             _say_off(channel)
 

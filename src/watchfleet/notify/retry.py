@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Literal
 
 from watchfleet.errors import DeliveryError
@@ -13,6 +13,8 @@ LONGEST: Final = 300.0
 LONGEST_ASKED: Final = 3600.0
 MAX_ATTEMPTS: Final = 60
 """With the pauses above, a receiver may be away for about two hours."""
+LONGEST_WAIT: Final = timedelta(hours=2)
+"""How long a notification waits behind the open breaker of a destination that fails all that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,18 @@ class Outcome:
     Attributes:
         state: The row's next state.
         reason: Its name for metrics and the audit, such as `delivered` or `http_404`.
-        due_at: When to try again; None when it is finished.
+        wait: Seconds until the next try; None when it is finished.
         detail: What went wrong, for people.
         receipt: The receiver's word, if it took the notification.
+        asked: Seconds that the receiver asked everyone to wait, if it did.
     """
 
     state: Literal["sent", "retry", "dead"]
     reason: str
-    due_at: datetime | None = None
+    wait: float | None = None
     detail: str = ""
     receipt: Receipt | None = None
+    asked: float | None = None
 
 
 def delivered(receipt: Receipt) -> Outcome:
@@ -39,13 +43,12 @@ def delivered(receipt: Receipt) -> Outcome:
     return Outcome("sent", "delivered", receipt=receipt)
 
 
-def failed(error: DeliveryError, attempts: int, now: datetime, jitter: Callable[[], float]) -> Outcome:
+def failed(error: DeliveryError, attempts: int, jitter: Callable[[], float]) -> Outcome:
     """The outcome of a try that failed.
 
     Args:
         error: Why it failed.
         attempts: How many tries there were, this one included.
-        now: The present.
         jitter: Gives a number from 0 to 1, evenly distributed.
     """
     if error.permanent:
@@ -53,7 +56,7 @@ def failed(error: DeliveryError, attempts: int, now: datetime, jitter: Callable[
     if attempts >= MAX_ATTEMPTS:
         return Outcome("dead", "max_attempts", detail=f"{attempts} tries, the last: {error}")
     wait = pause(attempts, error.retry_after, jitter())
-    return Outcome("retry", error.reason, due_at=now + timedelta(seconds=wait), detail=str(error))
+    return Outcome("retry", error.reason, wait, str(error), asked=error.retry_after)
 
 
 def pause(attempts: int, asked: float | None, jitter: float) -> float:

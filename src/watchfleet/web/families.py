@@ -14,12 +14,13 @@ from prometheus_client.metrics_core import (
 )
 from sqlalchemy import Connection, func, select, text
 
+from watchfleet.db.engine import server_clock
 from watchfleet.db.tables import alert
 from watchfleet.metrics.accounts import scrapes
 from watchfleet.metrics.accounts.platforms import Platform, published
 from watchfleet.metrics.counters import Total, totals
 from watchfleet.model import Status
-from watchfleet.notify.outbox import accounting
+from watchfleet.notify.accounts import accounting, oldest_due
 from watchfleet.probes.health import LOST_AFTER, Check
 
 STORE_SECONDS: Final = 2
@@ -57,6 +58,7 @@ class StoreTotals:
     counters: list[Total]
     alerts: list[Point]
     notifications: dict[str, int] = field(default_factory=dict)
+    oldest_due: float = 0.0
 
 
 def read_store(connection: Connection, now: datetime) -> StoreTotals:
@@ -71,8 +73,13 @@ def read_store(connection: Connection, now: datetime) -> StoreTotals:
         ({"alertname": rule, "severity": severity, "state": state}, float(count))
         for rule, severity, state, count in rows
     ]
-    platforms = published(connection, now - PUBLISHED_WITHIN)
-    return StoreTotals(platforms, totals(connection), alerts, accounting(connection))
+    return StoreTotals(
+        published(connection, now - PUBLISHED_WITHIN),
+        totals(connection),
+        alerts,
+        accounting(connection),
+        oldest_due(connection, server_clock(connection)),
+    )
 
 
 def of_checks(checks: Mapping[str, Check | None], now: float) -> Iterator[Metric]:
@@ -94,7 +101,21 @@ def of_store(found: StoreTotals) -> Iterator[Metric]:
     yield gauge(
         "watchfleet_notifications",
         "Notifications; created = sent + dead + grouped + suppressed + open",
-        [({"state": state}, float(count)) for state, count in found.notifications.items()],
+        [
+            ({"state": state}, float(count))
+            for state, count in found.notifications.items()
+            if state != "unaccounted"
+        ],
+    )
+    yield gauge(
+        "watchfleet_notifications_unaccounted",
+        "Notifications that are in no state; anything but 0 is a fault",
+        [({}, float(found.notifications.get("unaccounted", 0)))],
+    )
+    yield gauge(
+        "watchfleet_notification_oldest_due_seconds",
+        "For how long the oldest notification has been due that could go out",
+        [({}, found.oldest_due)],
     )
     by_name: dict[str, list[Point]] = defaultdict(list)
     for total in found.counters:

@@ -1,13 +1,9 @@
 """What follows a failed try."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from watchfleet.errors import DeliveryError
 from watchfleet.notify.retry import LONGEST, LONGEST_ASKED, MAX_ATTEMPTS, failed, pause
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def error(*, permanent: bool = False, retry_after: float | None = None) -> DeliveryError:
@@ -15,13 +11,13 @@ def error(*, permanent: bool = False, retry_after: float | None = None) -> Deliv
 
 
 def test_a_permanent_error_ends_it_with_its_own_reason() -> None:
-    outcome = failed(error(permanent=True), 1, NOW, lambda: 0.5)
-    assert (outcome.state, outcome.reason, outcome.due_at) == ("dead", "http_500", None)
+    outcome = failed(error(permanent=True), 1, lambda: 0.5)
+    assert (outcome.state, outcome.reason, outcome.wait) == ("dead", "http_500", None)
 
 
 def test_the_last_try_ends_it() -> None:
-    assert failed(error(), MAX_ATTEMPTS - 1, NOW, lambda: 0.5).state == "retry"
-    outcome = failed(error(), MAX_ATTEMPTS, NOW, lambda: 0.5)
+    assert failed(error(), MAX_ATTEMPTS - 1, lambda: 0.5).state == "retry"
+    outcome = failed(error(), MAX_ATTEMPTS, lambda: 0.5)
     assert (outcome.state, outcome.reason) == ("dead", "max_attempts")
     assert "http_500: down" in outcome.detail
 
@@ -38,4 +34,4 @@ def test_pauses_double_up_to_the_longest_and_are_jittered_from_nothing_to_all(
 def test_a_pause_that_is_asked_for_is_kept_up_to_an_hour() -> None:
     assert pause(1, 120.0, 0.25) == 120.25
     assert pause(1, 1e9, 0.0) == LONGEST_ASKED
-    assert failed(error(retry_after=120), 1, NOW, lambda: 0.0).due_at == NOW + timedelta(seconds=120)
+    assert failed(error(retry_after=120), 1, lambda: 0.0).wait == 120
