@@ -3,18 +3,46 @@
 Ten million samples of a thousand series. The peer computes from the samples, in each tier, n, sum, second
 moment, min, max and `percentile_cont` of three quantiles: what PostgreSQL gives without us, as percentiles do
 not merge. We compute those and first, last, the counters' increase, p90 and the histograms.
+
+Beside the ratio stand the seconds of each part of our work and of each tier, the peer's for each tier with
+and without percentiles, and what two workers take together.
 """
 
-from datetime import timedelta
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import text
 
 from benchmarks import _harness, _samples
 from watchfleet.db import partitions
 from watchfleet.db.engine import get_engine, transaction
-from watchfleet.metrics import rollups
+from watchfleet.metrics import aggregate, rollup_rows, rollups, sketch
 from watchfleet.metrics.tiers import TIERS
+
+PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "read": ((rollup_rows, "read_samples"), (rollup_rows, "read")),
+    "order": ((aggregate, "_by_series_and_time"),),
+    "basic": ((aggregate, "_ends"), (aggregate, "_moments"), (aggregate, "_merged_moments")),
+    "percentiles": (
+        (aggregate, "_by_row_and_value"),
+        (aggregate, "_order_statistics"),
+        (sketch, "codes"),
+        (sketch, "tally"),
+        (sketch, "merge"),
+        (sketch, "quantiles"),
+    ),
+    "counters": ((aggregate, "_increase"), (aggregate, "_rise"), (aggregate, "_sum_within")),
+    "write": ((rollup_rows, "replace"),),
+}
+"""The functions that each part of the work is in; one that another calls counts for the outer one."""
+TIER = (rollups, "_run")
+"""The function that brings one tier up to date."""
 
 
 def main() -> None:
@@ -25,23 +53,32 @@ def main() -> None:
     with _harness.store() as url:
         bare = _samples.connect(url)
         prepare(bare, start.date().isoformat(), samples, series)
+        by_tier: dict[str, float] = {}
 
         def ours(_: int) -> None:
             assert rollups.drain(get_engine(), later, seconds=3600).rows
 
         def peer(_: int) -> None:
             for tier in TIERS:
-                _samples.run(bare, "SET LOCAL work_mem = '256MB'", upsert(f"bare_{tier.label}", tier.width))
-
-        def before(_: int) -> None:
-            clear(bare)
-            mark(start.isoformat())
+                by_tier[tier.label] = bare_upsert(bare, tier, percentiles=True)
 
         times = _harness.Times()
-        for number in range(rounds):
-            before(number)
+        for _ in range(rounds):
+            clear(bare)
+            mark(start.isoformat())
             times.add(_harness.alternate(1, {"ours": ours, "peer": peer}))
         rows = count()
+        note: dict[str, Any] = {"peer_by_tier": rounded(by_tier)}
+        clear(bare)
+        note["peer_basic_by_tier"] = rounded(
+            {tier.label: bare_upsert(bare, tier, percentiles=False) for tier in TIERS}
+        )
+        mark(start.isoformat())
+        with split() as seconds:
+            ours(0)
+        note["ours_by_part"] = rounded({part: seconds[part] for part in PARTS})
+        note["ours_by_tier"] = rounded({tier.label: seconds[tier.label] for tier in TIERS})
+        workers = {number: drained_by(number, bare, start, later) for number in (1, 2)}
         bare.close()
     _harness.report(
         "rollup",
@@ -52,8 +89,89 @@ def main() -> None:
         unit="s",
         samples=samples,
         rows=rows,
+        **note,
+        two_workers=round(workers[1] / workers[2], 2),
+        two_workers_goal=">= 1.5",
         cpu_wait=times.wait(),
     )
+
+
+def bare_upsert(bare: Any, tier: Any, *, percentiles: bool) -> float:
+    """Compute one tier by hand; the seconds that it took."""
+    began = time.perf_counter()
+    statement = upsert(f"bare_{tier.label}", tier.width, percentiles=percentiles)
+    _samples.run(bare, "SET LOCAL work_mem = '256MB'", statement)
+    return time.perf_counter() - began
+
+
+@contextmanager
+def split() -> Iterator[Counter[str]]:
+    """Count the seconds of each part and each tier."""
+    seconds: Counter[str] = Counter()
+    inside: list[str] = []
+
+    def timed(call: Callable[..., Any], name_of: Callable[..., str]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            name = name_of(*arguments)
+            is_part = name in PARTS
+            if is_part and inside:
+                return call(*arguments, **named)
+            inside.extend([name] if is_part else [])
+            began = time.perf_counter()
+            try:
+                return call(*arguments, **named)
+            finally:
+                seconds[name] += time.perf_counter() - began
+                if is_part:
+                    inside.pop()
+
+        return wrapped
+
+    with ExitStack() as stack:
+        for part, functions in PARTS.items():
+            for module, name in functions:
+                call = timed(getattr(module, name), lambda *_, part=part: part)
+                stack.enter_context(patch.object(module, name, call))
+        module, name = TIER
+        call = timed(getattr(module, name), lambda _, tier, *__: tier.label)
+        stack.enter_context(patch.object(module, name, call))
+        yield seconds
+
+
+def drained_by(number: int, bare: Any, start: datetime, later: datetime) -> float:
+    """The seconds that so many workers take for the day."""
+    clear(bare)
+    mark(start.isoformat())
+    context = multiprocessing.get_context("spawn")
+    ready, go = context.Semaphore(0), context.Event()
+    workers = [context.Process(target=_work, args=(ready, go, later)) for _ in range(number)]
+    for worker in workers:
+        worker.start()
+    for _ in workers:
+        ready.acquire()
+    began = time.perf_counter()
+    go.set()
+    for worker in workers:
+        worker.join()
+    return time.perf_counter() - began
+
+
+def _work(ready: Any, go: Any, later: datetime) -> None:
+    with transaction() as connection:
+        connection.execute(text("SELECT 1"))  # connected, and every module read
+    ready.release()
+    go.wait()
+    while True:
+        rollups.drain(get_engine(), later, seconds=3600)
+        with transaction() as connection:  # what another is at, it may hand on to the tier above
+            if not connection.scalar(text("SELECT EXISTS (SELECT FROM dirty_slice)")):
+                return
+        time.sleep(0.01)
+
+
+def rounded(seconds: dict[str, float]) -> dict[str, float]:
+    """Seconds for the report."""
+    return {name: round(value, 2) for name, value in seconds.items()}
 
 
 def prepare(bare: Any, day: str, samples: int, series: int) -> None:

@@ -1,7 +1,8 @@
 """One tick on the newest slice, beside one bare UPSERT of that slice; the same with more history.
 
 A thousand series with 35 samples each in the slice. A tick must cost what is new: with three and ten days
-before it no more than with one.
+before it no more than with one. Then what is late, brought up to date in every tier: more and more slices of
+the day that came anew as a whole, and a few rows scattered over it, each with a series and a time of its own.
 """
 
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ from watchfleet.metrics.tiers import TIERS
 
 SERIES = 1000
 FINEST = TIERS[0]
+SLICES = 288
+"""In a day."""
 
 
 def main() -> None:
@@ -38,6 +41,8 @@ def main() -> None:
             ticks[history] = times.median("ours")
             if history == days[0]:
                 first = times
+                late = late_slices((12, 48) if small else (12, 48, 144))
+                scattered = late_rows((10, 1000) if small else (10, 10_000))
         bare.close()
     _harness.report(
         "rollup_tick",
@@ -49,8 +54,43 @@ def main() -> None:
         unit="ms",
         by_history={f"{history}x": round(ticks[history] / ticks[days[0]], 3) for history in days},
         history_goal="<= 1.15",
+        late_slices_ms_each=late,
+        late_rows_ms_each=scattered,
         cpu_wait=first.wait(),
     )
+
+
+def late_slices(numbers: tuple[int, ...]) -> dict[int, float]:
+    """For each number of slices spread over the day: milliseconds for each, through all tiers."""
+    rng, found = np.random.default_rng(1), {}
+    start, later = marks.microseconds(_samples.midnight()), _samples.midnight() + timedelta(days=3)
+    for number in numbers:
+        slices = start + rng.choice(SLICES, number, replace=False) * FINEST.width
+        with transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM dirty_slice")
+            marks.put(connection, FINEST, slices, np.zeros(number, np.int64), later)
+        took = _harness.alternate(1, {"ours": lambda _: rollups.drain(get_engine(), later, seconds=3600)})
+        found[number] = round(took.median("ours") * 1000 / number, 2)
+    return found
+
+
+def late_rows(numbers: tuple[int, ...]) -> dict[int, float]:
+    """For each number of rows scattered over series and times: milliseconds for each, through all tiers."""
+    rng, found = np.random.default_rng(2), {}
+    start, later = marks.microseconds(_samples.midnight()), _samples.midnight() + timedelta(days=3)
+    for number in numbers:
+        rows = {
+            "series_id": rng.integers(1, SERIES + 1, number),
+            "ts": start + rng.integers(0, _samples.DAY, number),
+            "value": rng.lognormal(3, 1, number),
+        }
+        _samples.load(rows)
+        with transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM dirty_slice")
+            marks.put_samples(connection, rows["ts"], rows["series_id"], later)
+        took = _harness.alternate(1, {"ours": lambda _: rollups.drain(get_engine(), later, seconds=3600)})
+        found[number] = round(took.median("ours") * 1000 / number, 2)
+    return found
 
 
 def prepare(bare: Any, days: int) -> None:
