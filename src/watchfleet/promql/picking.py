@@ -22,8 +22,11 @@ def counted(param: Floats) -> Floats:
     """
     if np.isnan(param).any():
         raise QueryError("Parameter value is NaN")
-    for value, word in ((param.min(), "underflows"), (param.max(), "overflows")):
-        if not _LEAST <= value <= _MOST:
+    for out, value, word in (
+        (param.min() <= _LEAST, param.min(), "underflows"),
+        (param.max() >= _MOST, param.max(), "overflows"),
+    ):
+        if out:
             raise QueryError(f"Scalar value {format_short(float(value))} {word} int64")
     return np.trunc(param)
 
