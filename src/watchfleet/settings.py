@@ -101,8 +101,9 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field(
         "UTC",
-        description="Whose days the daily statistics count, such as Europe/Berlin. After a change, "
-        "`watchfleet stats rebuild` makes those anew whose events are kept.",
+        description="Whose days the daily statistics and the 24-hour rollups count, such as Europe/Berlin. "
+        "After a change, `watchfleet stats rebuild` and `watchfleet rollups rebuild` make those anew whose "
+        "events and samples are kept.",
     )
     stale_after: Period = Field(
         parse_duration("24h"), description="An account without a successful scrape for longer is stale."

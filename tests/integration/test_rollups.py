@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from support.rollup_oracle import differences
 from watchfleet.db import partitions
 from watchfleet.db.engine import get_engine, transaction
 from watchfleet.metrics import ingest, marks, rollups
+from watchfleet.metrics.rollup_verify import verify
 from watchfleet.metrics.rollups import Advanced
 from watchfleet.model import Kind, Sample
+from watchfleet.settings import get_settings
 
 NOW = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -219,3 +222,22 @@ def test_what_a_process_forgot_about_partitions_does_not_matter():
         while rollups.advance(connection, LATER).steps:
             pass
     assert wrong() == []
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata"])
+def test_days_of_a_time_zone_equal_their_samples(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIME_ZONE", zone)
+    get_settings.cache_clear()
+    write("b1", [sample(600.5 * n, float(n % 9), kind=Kind.COUNTER) for n in range(700)])
+    drain()
+    write("b2", [sample(333_333.0, 4.0, kind=Kind.COUNTER)])
+    drain()
+    day = "date_trunc('day', ts, :zone)"
+    query = f"SELECT {day}, count(*), sum(value), min(value), max(value) FROM samples GROUP BY 1 ORDER BY 1"
+    with transaction() as connection:
+        truth = connection.execute(text(query), {"zone": zone}).all()
+        found = connection.execute(text("SELECT bucket, n, sum, min, max FROM rollup_24h ORDER BY 1")).all()
+    assert found == truth
+    assert len(found) == 6
+    assert verify(get_engine(), 1.0, Random(1)).different == 0
+    get_settings.cache_clear()

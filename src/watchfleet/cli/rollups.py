@@ -2,8 +2,9 @@
 
 import json
 import random
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.progress import Progress
@@ -48,7 +49,7 @@ def rollups() -> None:
 @rollups.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def status(*, as_json: bool) -> None:
-    """Show what waits to be rolled up, by shard and tier.
+    """Show what waits to be rolled up, by shard and tier, and when each shard was last worked on.
 
     LAG tells how long the first slice has been due. Buckets that are still filling are brought up to date
     now and then and are not due in between.
@@ -60,31 +61,53 @@ def status(*, as_json: bool) -> None:
     """
     now = utcnow()
     with transaction() as connection:
-        found = rollup_status.waiting(connection, now)
+        found, ticks = rollup_status.waiting(connection, now), rollup_status.last_ticks(connection)
     if as_json:
-        lines = [
-            {"shard": one.shard, "tier": one.tier, "slices": one.slices, "lag_seconds": one.lag(now)}
-            | {"oldest": one.oldest.astimezone(UTC).isoformat()}
-            for one in found
-        ]
-        lag = max((one.lag(now) for one in found), default=0.0)
-        click.echo(json.dumps({"shards": SHARDS, "lag_seconds": lag, "waiting": lines}, indent=2))
+        click.echo(json.dumps(_as_json(found, ticks, now), indent=2))
         return
     console = make_console()
-    if not found:
-        console.print("Everything is rolled up.")
+    if not any(ticks.values()) and not found:
+        console.print("Nothing has been rolled up yet, and nothing waits.")
         return
-    cells = [
+    heads = ["SHARD", "LAST TICK", "TIER", "SLICES", "OLDEST", "LAG"]
+    cells = [line for shard, at in ticks.items() for line in _lines(shard, at, found, now)]
+    print_table(console, heads, cells, right=("SHARD", "SLICES"))
+
+
+def _as_json(
+    found: Sequence[rollup_status.Waiting], ticks: Mapping[int, datetime | None], now: datetime
+) -> dict[str, Any]:
+    lines = [
+        {"shard": one.shard, "tier": one.tier, "slices": one.slices, "lag_seconds": one.lag(now)}
+        | {"oldest": one.oldest.astimezone(UTC).isoformat()}
+        for one in found
+    ]
+    return {
+        "shards": SHARDS,
+        "lag_seconds": max((one.lag(now) for one in found), default=0.0),
+        "last_ticks": {shard: at.astimezone(UTC).isoformat() if at else None for shard, at in ticks.items()},
+        "waiting": lines,
+    }
+
+
+def _lines(
+    shard: int, at: datetime | None, found: Sequence[rollup_status.Waiting], now: datetime
+) -> list[list[str]]:
+    ticked = "never" if at is None else f"{(now - at).total_seconds():.0f} s ago"
+    mine = [one for one in found if one.shard == shard]
+    if not mine:
+        return [[str(shard), ticked, "", "0", "", ""]]
+    return [
         [
-            str(one.shard),
+            str(shard),
+            ticked,
             one.tier,
             str(one.slices),
             f"{one.oldest.astimezone(UTC):%Y-%m-%d %H:%M}",
             _lag(one, now),
         ]
-        for one in found
+        for one in mine
     ]
-    print_table(console, ["SHARD", "TIER", "SLICES", "OLDEST", "LAG"], cells, right=("SHARD", "SLICES"))
 
 
 def _lag(one: rollup_status.Waiting, now: datetime) -> str:

@@ -129,6 +129,14 @@ dirty_slice = Table(
     comment="Append-only: each transaction marks the slices that it changed for the tier above",
 )
 
+rollup_shard = Table(
+    "rollup_shard",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    _instant("ticked_at"),
+    comment="When each shard's marks were last worked on",
+)
+
 
 def _rollup(name: str) -> Table:
     return Table(

@@ -108,18 +108,16 @@ def _late(slices: Ints, series: Ints, newest: int, whole: Ints) -> tuple[Ints, I
 
 
 def put_above(connection: Connection, tier: Tier, taken: Taken, now: datetime) -> None:
-    """Mark the slices of the tier above that hold slices which were recomputed."""
-    parent = above(tier)
-    if parent is None:
-        return
-    changed: dict[int, set[int]] = {parent.bucket(slice_): {_WHOLE} for slice_ in taken.whole}
-    for slice_, series in taken.partial.items():
-        changed.setdefault(parent.bucket(slice_), set()).update(series)
-    merged = _sorted([(slice_, one) for slice_, series in changed.items() for one in series])
-    pairs = [(slice_, _WHOLE) for slice_ in merged.whole]
-    pairs += [(slice_, one) for slice_, series in merged.partial.items() for one in sorted(series)]
-    slices, series_ids = np.array(pairs, np.int64).T
-    put(connection, parent, slices, series_ids, now)
+    """Mark the slices of the tiers above that hold slices which were recomputed."""
+    for parent in above(tier):
+        changed: dict[int, set[int]] = {parent.bucket(slice_): {_WHOLE} for slice_ in taken.whole}
+        for slice_, series in taken.partial.items():
+            changed.setdefault(parent.bucket(slice_), set()).update(series)
+        merged = _sorted([(slice_, one) for slice_, series in changed.items() for one in series])
+        pairs = [(slice_, _WHOLE) for slice_ in merged.whole]
+        pairs += [(slice_, one) for slice_, series in merged.partial.items() for one in sorted(series)]
+        slices, series_ids = np.array(pairs, np.int64).T
+        put(connection, parent, slices, series_ids, now)
 
 
 def due(connection: Connection, now: datetime) -> list[tuple[int, Tier, int]]:

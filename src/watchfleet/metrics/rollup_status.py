@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from watchfleet.metrics import marks
-from watchfleet.metrics.tiers import TIERS
+from watchfleet.metrics.tiers import SHARDS, TIERS
 
 MOST_SLICES: Final = 200_000
 """How many slices a rebuild marks at most: almost two years."""
@@ -50,6 +50,13 @@ def waiting(connection: Connection, now: datetime) -> list[Waiting]:
         values,
     )
     return [Waiting(r.shard, TIERS[r.tier].label, r.slices, r.oldest, r.due_since) for r in rows]
+
+
+def last_ticks(connection: Connection) -> dict[int, datetime | None]:
+    """When each shard's marks were last worked on; None if they never were."""
+    rows = connection.execute(text("SELECT shard, ticked_at FROM rollup_shard"))
+    known = {row.shard: row.ticked_at for row in rows}
+    return {shard: known.get(shard) for shard in range(SHARDS)}
 
 
 def mark_all(connection: Connection, start: datetime, end: datetime, now: datetime) -> int:

@@ -82,7 +82,7 @@ def _check(connection: Connection, tier: Tier, slice_: int, found: Verified) -> 
         found.skipped += 1
         return
     found.slices += 1
-    extent = Extent(slice_, slice_ + tier.width)
+    extent = Extent(slice_, tier.end(slice_))
     stored = rollup_rows.read(connection, tier.table.table, extent)
     (_, fresh), *_ = rollups.computed(connection, tier, extent)
     lines = list(differences(stored, fresh))

@@ -36,6 +36,10 @@ SECONDS: Final = 25.0
 MOST_SAMPLES: Final = 500_000
 """How many samples are computed with at once, give or take one slice's."""
 
+_TICKED: Final = text(
+    "INSERT INTO rollup_shard (shard, ticked_at) VALUES (:shard, :now)"
+    " ON CONFLICT (shard) DO UPDATE SET ticked_at = excluded.ticked_at"
+)
 _WORK_MEM: Final = text("SET LOCAL work_mem = '64MB'")
 
 
@@ -67,7 +71,9 @@ def advance(connection: Connection, now: datetime) -> Advanced:
     """
     for shard, tier, oldest in marks.due(connection, now):
         if try_lock(connection, Lock.ROLLUP, shard):
-            return _step(connection, tier, oldest, now)
+            done = _step(connection, tier, oldest, now)
+            connection.execute(_TICKED, {"shard": shard, "now": now})
+            return done
     return Advanced()
 
 
@@ -89,7 +95,7 @@ def _step(connection: Connection, tier: Tier, oldest: int, now: datetime) -> Adv
     connection.execute(_WORK_MEM)
     done = Advanced(steps=1)
     if tier.width > HOUR:
-        return done + _run(connection, tier, oldest, oldest + tier.width, now)
+        return done + _run(connection, tier, oldest, tier.end(oldest), now)
     start = oldest - oldest % HOUR
     for each in TIERS:
         if each.width <= HOUR:
@@ -128,10 +134,10 @@ def _extents(tier: Tier, taken: Taken) -> Iterator[Extent]:
     whole = np.array(taken.whole, np.int64)
     for run in np.split(whole, np.flatnonzero(np.diff(whole) != tier.width) + 1):
         if len(run):
-            yield Extent(int(run[0]), int(run[-1]) + tier.width)
+            yield Extent(int(run[0]), tier.end(int(run[-1])))
     if taken.partial:
         series = sorted(set[int]().union(*taken.partial.values()))
-        yield Extent(min(taken.partial), max(taken.partial) + tier.width, series)
+        yield Extent(min(taken.partial), tier.end(max(taken.partial)), series)
 
 
 def computed(connection: Connection, tier: Tier, extent: Extent) -> Iterator[tuple[Extent, Buckets]]:

@@ -26,6 +26,12 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time(), zone()).astimezone(UTC)
 
 
+def begin_with_hours() -> bool:
+    """Whether days begin with an hour of UTC, which they do not where clocks differ by a part of one."""
+    seasons = (datetime(2026, month, 1, tzinfo=zone()).utcoffset() for month in (1, 7))
+    return not any(offset and offset % timedelta(hours=1) for offset in seasons)
+
+
 def parse(given: str, today: date) -> date:
     """A day as people write it: `2026-11-23`, or how long ago it was, such as `7d`; `0d` is today.
 
