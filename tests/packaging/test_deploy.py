@@ -19,7 +19,7 @@ def test_the_deployment_files_agree_with_the_code() -> None:
 @pytest.mark.parametrize("platform", ["compose", "systemd", "kubernetes"])
 def test_every_process_is_described(platform: str) -> None:
     found = [unit.role for unit in platforms(ROOT)[platform]]
-    assert {*found} == {"worker", "beat", "gunicorn", "flower", "watchfleet"}
+    assert {*found} == {"worker", "beat", "dispatcher", "gunicorn", "flower", "watchfleet"}
 
 
 def test_the_web_process_serves_what_health_checks_ask_for() -> None:
@@ -75,6 +75,7 @@ SPOILED = [
     ),
     ("compose.yaml", "[watchfleet, db, upgrade]", "[watchfleet, db, check]", "nothing upgrades the schema"),
     ("compose.yaml", "-A, workers, beat", "-A, worker, beat", "beat-1: the module worker does not exist"),
+    ("compose.yaml", "-m, workers.dispatcher", "-m, workers.web", "dispatcher does not run once"),
     ("compose.yaml", "-m, gunicorn", "-m, unicorn", "web: the module unicorn does not exist"),
     (
         "compose.yaml",
@@ -156,6 +157,7 @@ SPOILED = [
         "API_TOKEN=x PYTHONPATH=",
         "API_TOKEN is written out",
     ),
+    ("deploy/kubernetes/dispatcher.yaml", "/tmp/alive", "/tmp/dead", "does not look at /tmp/alive"),
     ("deploy/kubernetes/beat.yaml", "replicas: 2", "replicas: 1", "kubernetes: 1 beats"),
     ("deploy/kubernetes/beat.yaml", "/tmp/alive", "/tmp/dead", "health check does not look at /tmp/alive"),
     (

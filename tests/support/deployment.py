@@ -35,8 +35,9 @@ class Unit:
 
     @property
     def role(self) -> str:
-        """`worker`, `beat`, `flower`, `gunicorn` or `watchfleet`."""
-        words = [word for word in self.command if word in {"worker", "beat", "flower", "gunicorn"}]
+        """`worker`, `beat`, `dispatcher`, `flower`, `gunicorn` or `watchfleet`."""
+        roles = {"worker", "beat", "flower", "gunicorn", "workers.dispatcher"}
+        words = [word.removeprefix("workers.") for word in self.command if word in roles]
         return words[0] if words else Path(self.command[0]).name
 
 

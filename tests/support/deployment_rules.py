@@ -97,8 +97,8 @@ def beats(units: list[Unit], _root: Path) -> Iterator[str]:
 
 
 def roles(units: list[Unit], _root: Path) -> Iterator[str]:
-    """A web process, a Flower, and one step that upgrades the schema."""
-    for role in ("gunicorn", "flower"):
+    """A web process, a Flower, a dispatcher, and one step that upgrades the schema."""
+    for role in ("gunicorn", "flower", "dispatcher"):
         if sum(unit.role == role for unit in units) != 1:
             yield f"{role} does not run once"
     if [unit.command[-2:] for unit in units if unit.role == "watchfleet"] != [["db", "upgrade"]]:
@@ -157,7 +157,7 @@ def variables(units: list[Unit], _root: Path) -> Iterator[str]:
         if not unit.environment.get("WATCHFLEET_CONFIG", "").startswith("/etc/watchfleet/"):
             yield f"{unit.name}: the configuration file is not named"
         file = unit.environment.get(liveness.VARIABLE)
-        if file and unit.role in {"worker", "beat"} and unit.health and file not in unit.health:
+        if file and unit.role in {"worker", "beat", "dispatcher"} and unit.health and file not in unit.health:
             yield f"{unit.name}: the health check does not look at {file}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, func, make_url, select
@@ -19,7 +19,7 @@ STATEMENT_TIMEOUT_MS: Final = 120_000
 # Connection, rollback (deadlock), resources, lock timeout, shutdown; never 57014, a statement's own timeout.
 _PASSING: Final = ("08", "40", "53", "55P03", "57P")
 T = TypeVar("T")
-CONNECT_ARGS: Final = {
+CONNECT_ARGS: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     # A peer that vanished without a word is noticed after 11 s instead of two hours.
     "keepalives_idle": 5,
@@ -43,6 +43,11 @@ def database_url() -> str:
             "DATABASE_URL is not set", mend="set it, or run `watchfleet up`, which brings its own"
         )
     return url.get_secret_value()
+
+
+def libpq_url(url: str) -> str:
+    """The same address for psycopg2, which knows no `postgresql+psycopg2`."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def create(url: str) -> Engine:

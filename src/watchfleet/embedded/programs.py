@@ -48,7 +48,7 @@ def programs(
     settings: Settings, state: State, directory: DataDirectory, root: Path, *, with_demo: bool
 ) -> list[Program]:
     """Every process of the fleet, in the order in which they start."""
-    found = [*_servers(settings, state, directory), *_beats(root), *_workers(root)]
+    found = [*_servers(settings, state, directory), *_beats(root), _dispatcher(root), *_workers(root)]
     found += [_web(state, root), _flower(state, root)]
     if with_demo:
         found += [
@@ -93,6 +93,12 @@ def _beats(root: Path) -> list[Program]:
     ]
 
 
+def _dispatcher(root: Path) -> Program:
+    command = (sys.executable, "-m", "workers.dispatcher")
+    purpose = "looks at groups of alerts when they are due: waits, repeats, ends of silences"
+    return Program("dispatcher", "fleet", command, purpose, root)
+
+
 def _workers(root: Path) -> list[Program]:
     # Celery ends what runs on SIGTERM; longer than the soft shutdown, so that it is not cut off.
     return [
@@ -117,7 +123,7 @@ def _web(state: State, root: Path) -> Program:
         f"--bind={HOST}:{state.web_port}",
         "workers.web:app",
     )
-    return Program("web", "fleet", command, "gunicorn: health, metrics", root)
+    return Program("web", "fleet", command, "gunicorn: health, metrics, alerts from outside", root)
 
 
 def _flower(state: State, root: Path) -> Program:

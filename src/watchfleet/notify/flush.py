@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -122,13 +122,15 @@ class _Looks:
     def look(self, group: Group, state: GroupState) -> None:
         """Look at one group."""
         early = group.flushed_at is not None and self.now < group.flushed_at + _interval(state)
-        verdicts = []
+        verdicts, before = [], len(self.first)
         for stage in stages(self.policy, state, self.now, escalations_only=early):
             entry = state.entries.get(stage.place)
             verdicts.append(
                 judge(entry, stage.alerts, self.blocked, state.acknowledged, stage.terms, now=self.now)
             )
             self._take(group, stage, verdicts[-1])
+        told = {name: self.now for _, name in self.first[before:]}
+        state = replace(state, first_told={**told, **state.first_told})
         if state.node and not self.policy.destinations(state.node):
             nobody = Destination("", state.node.receiver)
             self._hold(group, nobody, [(alert, NO_CHANNEL) for alert in state.alerts])

@@ -50,6 +50,7 @@ CREATED: Final = "notifications_created_total"
 PRUNED: Final = "notifications_pruned_total"
 TRIES: Final = "notification_tries_total"
 ERROR_CAP: Final = 2_000
+PUBLISHED_AT_ONCE: Final = 5_000
 OPEN: Final = ("pending", "sending", "retry")
 STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
 _DESTINATION: Final = (outbox.c.channel, outbox.c.receiver, outbox.c.position, outbox.c.part)
@@ -203,6 +204,21 @@ def _standing(suppressed: str, now: datetime, *, published: bool) -> dict[str, A
     if suppressed:
         return {"state": "suppressed", "reason": suppressed, "published_at": None, "finished_at": now}
     return {"state": "pending", "reason": "", "published_at": now if published else None, "finished_at": None}
+
+
+def publish(connection: Connection, now: datetime) -> tuple[str, ...]:
+    """The channels of rows that are due and whose writer left it to others to wake them; each row once."""
+    waiting = (
+        select(outbox.c.id)
+        .where(outbox.c.state == "pending", outbox.c.published_at.is_(None), outbox.c.due_at <= now)
+        .order_by(outbox.c.id)
+        .limit(PUBLISHED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(outbox).where(outbox.c.id.in_(waiting)).values(published_at=now).returning(outbox.c.channel)
+    )
+    return tuple(sorted(set(rows.scalars())))
 
 
 def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Destination, ...]:

@@ -32,6 +32,10 @@ def test_two_beats_answer_under_names_of_their_own() -> None:
     assert "--hostname=beat-2@%h" in found["beat-2"].command
 
 
+def test_a_dispatcher_runs() -> None:
+    assert planned()["dispatcher"].command[-2:] == ("-m", "workers.dispatcher")
+
+
 def test_workers_may_take_as_long_as_their_soft_shutdown() -> None:
     found = planned()
     config = (ROOT / "celeryconfig.py").read_text()

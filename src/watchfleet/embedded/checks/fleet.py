@@ -2,9 +2,6 @@
 
 import os
 import sys
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from watchfleet import fleet
 from watchfleet.embedded import health, leftovers, report
@@ -13,6 +10,7 @@ from watchfleet.embedded.commands import run
 from watchfleet.embedded.environment import imports
 from watchfleet.embedded.interruption import Interruption
 from watchfleet.errors import ConfigError, FleetError
+from watchfleet.notify.receivers import config_of
 from watchfleet.settings import config_path, get_settings
 
 
@@ -52,11 +50,10 @@ def channels(setup: Setup) -> Finding:
     """Which notification channels have a receiver."""
     if setup.root is None or setup.settings is None:
         return fail("channels", "not tried: see above")
-    found = _channels(setup.root)
     words, on = [], 0
     for name in fleet.channel_names():
-        kind = found.load(name)
-        configured = bool(kind.configured(setup.settings))
+        kind = config_of(name)
+        configured = kind.from_settings(setup.settings) is not None
         on += configured
         words.append(f"{name} on" if configured else f"{name} off (needs {kind.needs})")
     if on <= 1:
@@ -85,10 +82,3 @@ def orphans(setup: Setup) -> Finding:
         text = f"{left} processes without a supervisor"
         return warn("leftovers", text, "`watchfleet up` replaces them, `watchfleet down` ends them")
     return ok("leftovers", "none")
-
-
-def _channels(root: Path) -> Any:
-    """The fleet's `alert_channels`; it is no part of the library, and lies in the root."""
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    return import_module("alert_channels")
