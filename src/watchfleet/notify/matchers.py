@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
-from watchfleet.promql.matchers import Matcher, MatchOp, PatternError
+from watchfleet.patterns import PatternError
+from watchfleet.promql.matchers import Matcher, MatchOp
 
 __all__ = ["Matcher", "format_matchers", "matcher", "matches", "parse"]
 

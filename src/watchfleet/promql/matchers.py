@@ -1,25 +1,13 @@
 """Label matchers: which series a selector means."""
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Literal
 
-import re2  # type: ignore[import-untyped]  # no type information is published for google-re2
-
+from watchfleet.patterns import compile_pattern, full_match
 from watchfleet.promql.format import quote
 from watchfleet.promql.names import is_legacy_name
 
 MatchOp = Literal["=", "!=", "=~", "!~"]
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_OPTIONS: Final = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.dot_nl = True
-
-
-class PatternError(ValueError):
-    """The regular expression is not one that RE2 takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +42,3 @@ class Matcher:
     def __str__(self) -> str:
         name = self.name if is_legacy_name(self.name) else quote(self.name)
         return f"{name}{self.op}{quote(self.value)}"
-
-
-@lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> Any:
-    """The pattern compiled as Prometheus does, for `fullmatch`: `.` matches newlines too.
-
-    Raises:
-        PatternError: The pattern is not one that RE2 takes.
-    """
-    try:
-        return re2.compile(pattern, _OPTIONS)
-    except (re2.error, UnicodeError) as error:
-        raise PatternError(_reason(error)) from error
-
-
-def full_match(compiled: Any, value: str) -> Any:
-    """A compiled pattern's match with a whole text, or None; bytes that are not UTF-8 count as U+FFFD."""
-    return compiled.fullmatch(_SURROGATE.sub("\ufffd", value))
-
-
-def _reason(error: Exception) -> str:
-    reason = error.args[0] if error.args else error
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

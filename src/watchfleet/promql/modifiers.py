@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from watchfleet.patterns import PatternError
 from watchfleet.promql.cursor import Cursor
 from watchfleet.promql.durations import literal
 from watchfleet.promql.errors import ParseError, Span
 from watchfleet.promql.format import quote
 from watchfleet.promql.labels import NAME
 from watchfleet.promql.literals import unquote
-from watchfleet.promql.matchers import Matcher, PatternError
+from watchfleet.promql.matchers import Matcher
 from watchfleet.promql.names import is_label_name
 from watchfleet.promql.nodes import (
     At,

@@ -1,19 +1,15 @@
 """Functions that change labels: label_replace and label_join."""
 
-import re
 from collections.abc import Callable
-from typing import Any, Final
 
 import numpy as np
 
+from watchfleet.patterns import PatternError, compile_pattern, expand, full_match
 from watchfleet.promql.errors import QueryError
 from watchfleet.promql.frame import Frame, merged
 from watchfleet.promql.labels import NAME, Labels, replace, value_of
-from watchfleet.promql.matchers import PatternError, compile_pattern, full_match
 from watchfleet.promql.names import is_label_name
 from watchfleet.promql.series import SeriesSet
-
-_REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
 
 
 def label_replace(frame: Frame, destination: str, template: str, source: str, pattern: str) -> Frame:
@@ -31,7 +27,7 @@ def label_replace(frame: Frame, destination: str, template: str, source: str, pa
 
     def change(labels: Labels) -> Labels:
         found = full_match(compiled, value_of(labels, source))
-        return labels if found is None else replace(labels, destination, _expand(template, found))
+        return labels if found is None else replace(labels, destination, expand(template, found))
 
     key = ("label_replace", destination, template, source, pattern)
     return _changed(frame, key, destination, change)
@@ -65,17 +61,3 @@ def _changed(
         changed = [new is not old for new, old in zip(series.labels, frame.series.labels, strict=True)]
         nameless = nameless & ~np.array(changed, bool)
     return merged(Frame(series, frame.values, frame.present, nameless))
-
-
-def _expand(template: str, found: Any) -> str:
-    """The template with `$1`, `${name}` and `$$` filled in as Go's Regexp.Expand does."""
-    groups = found.re.groupindex
-
-    def value(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        number = int(name) if name.isdigit() and len(name) < 4 else groups.get(name, -1)
-        return (found.group(number) or "") if 0 <= number <= found.re.groups else ""
-
-    return _REFERENCE.sub(value, template)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from watchfleet.patterns import PatternError
 from watchfleet.promql import Fetch, MemorySeries
-from watchfleet.promql.matchers import Matcher, PatternError
+from watchfleet.promql.matchers import Matcher
 
 
 def select(

@@ -5,41 +5,26 @@ Source: `relabel_config` in Prometheus's documentation, and its package `model/r
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import md5
 from typing import Annotated, Any, Final, Literal, Self
 
-import re2  # type: ignore[import-untyped]  # no type information is published for google-re2
 from pydantic import AfterValidator, Field, model_validator
 
+from watchfleet.patterns import PatternError, compile_pattern, expand, full_match
 from watchfleet.probes.probe import Options
 
 Labels = dict[str, str]
 
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
 _NEEDS_TARGET: Final = {"replace", "hashmod", "lowercase", "uppercase", "keepequal", "dropequal"}
-_OPTIONS: Final = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.dot_nl = True
 
 
 def _known_pattern(pattern: str) -> str:
-    compiled(pattern)
-    return pattern
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> Any:
-    """A pattern for `fullmatch`.
-
-    Raises:
-        ValueError: RE2 does not take it.
-    """
     try:
-        return re2.compile(pattern, _OPTIONS)
-    except (re2.error, UnicodeError) as error:
+        compile_pattern(pattern)
+    except PatternError as error:
         raise ValueError(f"{pattern!r} is no regular expression of RE2") from error
+    return pattern
 
 
 class Rule(Options):
@@ -93,15 +78,15 @@ def _joined(labels: Labels, rule: Rule) -> str:
 
 
 def _matches(text: str, rule: Rule) -> Any:
-    return compiled(rule.regex).fullmatch(text)
+    return full_match(compile_pattern(rule.regex), text)
 
 
 def _replace(labels: Labels, rule: Rule) -> bool:
     found = _matches(_joined(labels, rule), rule)
     if found is not None:
-        target = _expand(rule.target_label, found)
+        target = expand(rule.target_label, found)
         if _LABEL.fullmatch(target):
-            labels[target] = _expand(rule.replacement, found)
+            labels[target] = expand(rule.replacement, found)
     return True
 
 
@@ -131,7 +116,7 @@ def _map(labels: Labels, rule: Rule) -> bool:
     for name, value in list(labels.items()):
         found = _matches(name, rule)
         if found is not None:
-            labels[_expand(rule.replacement, found)] = value
+            labels[expand(rule.replacement, found)] = value
     return True
 
 
@@ -171,19 +156,3 @@ _ACTIONS: Final = {
     "uppercase": _upper,
 }
 """Each changes the labels in place and tells whether they are kept."""
-
-
-def _expand(template: str, found: Any) -> str:
-    """The template with `$1`, `${name}` and `$$` filled in, as Go's Regexp.Expand does."""
-    if "$" not in template:
-        return template
-    groups = found.re.groupindex
-
-    def value(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        number = int(name) if name.isdigit() and len(name) < 4 else groups.get(name, -1)
-        return (found.group(number) or "") if 0 <= number <= found.re.groups else ""
-
-    return _REFERENCE.sub(value, template)
