@@ -76,7 +76,8 @@ worker_max_tasks_per_child = 5000  # a slow leak ends here
 
 # --- beat
 beat_scheduler = "workers.beat:PostgresScheduler"  # two run, one acts
-beat_schedule = schedules.beat_schedule(_settings.schedules)
+_idle = [] if _settings.scrape else ["watchfleet.probes.scrape_dispatch"]  # a tick a second for nothing
+beat_schedule = schedules.beat_schedule(_settings.schedules, _idle)
 beat_max_loop_interval = 1  # a leader that is silent for two has lost its place (watchfleet.db.leadership)
 beat_enable_remote_control = True  # `inspect ping` reaches beat
 beat_remote_control_max_tick_age = 10  # and goes silent when ticks stall, not only after a minute

@@ -1,6 +1,6 @@
 """The beat schedule as data: which task runs how often, and how long its message stays fresh."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -14,11 +14,13 @@ class Entry:
         task: The task's name, also the entry's name and the key of its override in `schedules:`.
         period: Time between two runs.
         why: What goes wrong when it does not run.
+        idle: Time between two runs while nothing is configured for it; the same if not given.
     """
 
     task: str
     period: timedelta
     why: str
+    idle: timedelta | None = None
 
     @property
     def queue(self) -> str:
@@ -28,7 +30,12 @@ class Entry:
 
 ENTRIES: Final = (
     Entry("watchfleet.probes.dispatch", timedelta(seconds=1), "nothing is probed"),
-    Entry("watchfleet.probes.scrape_dispatch", timedelta(seconds=1), "no target of `scrape` is scraped"),
+    Entry(
+        "watchfleet.probes.scrape_dispatch",
+        timedelta(seconds=1),
+        "no target of `scrape` is scraped",
+        idle=timedelta(minutes=1),  # to end the series of targets that were configured before
+    ),
     Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
     Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
     Entry("watchfleet.rollups.verify", timedelta(hours=1), "a rollup that is wrong stays unnoticed"),
@@ -47,13 +54,14 @@ ENTRIES: Final = (
 )
 
 
-def beat_schedule(periods: Mapping[str, timedelta]) -> dict[str, dict[str, Any]]:
+def beat_schedule(periods: Mapping[str, timedelta], idle: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """The entries in Celery's form, each with its queue and its expiry.
 
     A message is fresh for one period, so that a stopped worker's backlog never floods it.
 
     Args:
         periods: Other periods, by task name.
+        idle: The tasks for which nothing is configured.
 
     Raises:
         ValueError: A period is given for a task that is not scheduled, or is not positive.
@@ -64,7 +72,8 @@ def beat_schedule(periods: Mapping[str, timedelta]) -> dict[str, dict[str, Any]]
             f"schedules: no periodic task is named {', '.join(sorted(unknown))}; "
             f"there are {', '.join(entry.task for entry in ENTRIES)}"
         )
-    return {entry.task: _celery_form(entry, periods.get(entry.task, entry.period)) for entry in ENTRIES}
+    given = {entry.task: entry.idle for entry in ENTRIES if entry.idle and entry.task in idle} | dict(periods)
+    return {entry.task: _celery_form(entry, given.get(entry.task, entry.period)) for entry in ENTRIES}
 
 
 def _celery_form(entry: Entry, period: timedelta) -> dict[str, Any]:

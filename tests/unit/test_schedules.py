@@ -26,6 +26,14 @@ def test_another_period_brings_its_expiry():
     assert entry["options"]["expires"] == 60.0
 
 
+def test_a_task_for_which_nothing_is_configured_runs_less_often_unless_its_period_is_given():
+    scrape = "watchfleet.probes.scrape_dispatch"
+    assert beat_schedule({})[scrape]["schedule"] == timedelta(seconds=1)
+    assert beat_schedule({}, [scrape])[scrape]["schedule"] == timedelta(minutes=1)
+    assert beat_schedule({scrape: timedelta(seconds=2)}, [scrape])[scrape]["schedule"] == timedelta(seconds=2)
+    assert beat_schedule({}, [EVALUATE])[EVALUATE]["schedule"] == timedelta(seconds=15)
+
+
 def test_each_task_has_one_entry():
     assert len(beat_schedule({})) == len(ENTRIES)
 
