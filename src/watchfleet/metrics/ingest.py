@@ -59,7 +59,7 @@ def write(
         decoded = decode(batch)
     except BatchError as error:
         return _refuse(connection, batches.identity(batch_id), error.reason, now)
-    return _store(connection, batches.identity(batch_id), decoded, now, dedupe=dedupe)
+    return write_decoded(connection, batches.identity(batch_id), decoded, now, dedupe=dedupe)
 
 
 def write_samples(
@@ -118,9 +118,10 @@ class _Checked:
     written: Written
 
 
-def _store(
-    connection: Connection, batch_id: str, decoded: Decoded, now: datetime, *, dedupe: bool
+def write_decoded(
+    connection: Connection, batch_id: str, decoded: Decoded, now: datetime, *, dedupe: bool = False
 ) -> Written:
+    """Store what is in columns already, as `write` does a batch."""
     rejects = Rejects()
     oldest, newest = now - get_settings().retention_raw, now + AHEAD
     reports = events.check(decoded.events, rejects, oldest.timestamp(), newest.timestamp())

@@ -1,6 +1,6 @@
 """Which kind a metric is stored as, when what a source says of it is a guess or differs from another's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -19,13 +19,20 @@ def settled(connection: Connection, samples: Sequence[Sample]) -> list[Sample]:
     A Prometheus tells the type of a metric late or never, and two of its targets may differ in it. An event
     counts something else than a counter, and stays apart.
     """
-    known = _known(connection, {sample.name for sample in samples}) | _ALWAYS
+    kinds = settle(connection, {(sample.name, sample.kind) for sample in samples})
     return [
-        sample._replace(kind=known[sample.name])
-        if known.get(sample.name) in _ADOPTED.get(sample.kind, ())
-        else sample
+        sample._replace(kind=kind) if (kind := kinds[sample.name, sample.kind]) is not sample.kind else sample
         for sample in samples
     ]
+
+
+def settle(connection: Connection, told: Collection[tuple[str, Kind]]) -> dict[tuple[str, Kind], Kind]:
+    """For each metric and the kind that a source tells of it, the kind to store it as; see `settled`."""
+    known = _known(connection, {name for name, _ in told}) | _ALWAYS
+    return {
+        (name, kind): known[name] if known.get(name) in _ADOPTED.get(kind, ()) else kind
+        for name, kind in told
+    }
 
 
 def _known(connection: Connection, names: Iterable[str]) -> dict[str, Kind]:

@@ -8,19 +8,22 @@ that snappy declares before anything is unpacked, and by the largest series.
 """
 
 import struct
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import cramjam
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from watchfleet.errors import WatchfleetError
-from watchfleet.metrics.exposition import kind_of, seconds
-from watchfleet.model import Kind, Sample
+from watchfleet.metrics.decode import Decoded
+from watchfleet.metrics.exposition import kind_of
+from watchfleet.model import Kind
 
 LARGEST_BODY: Final = 8 << 20
 LARGEST_UNPACKED: Final = 32 << 20
@@ -30,10 +33,17 @@ MOST_SAMPLES: Final = 500_000
 MOST_PARTS: Final = 500_000
 """Series, symbols and metadata together."""
 MOST_EXAMPLES: Final = 20
+REMEMBERED: Final = 30_000
+"""Series whose labels a process remembers by their bytes."""
 
 V1: Final = "prometheus.WriteRequest"
 V2: Final = "io.prometheus.write.v2.Request"
 
+_FARTHEST_MS: Final = 1 << 52
+_LABEL_TAG: Final = 1 << 3 | 2
+
+Labels = Mapping[str, str]
+Named = tuple[str, Labels]
 _Field = tuple[str, int, str]
 _MESSAGES: Final[dict[str, list[_Field]]] = {
     "Label": [("name", 1, "string"), ("value", 2, "string")],
@@ -80,13 +90,19 @@ class Request:
     """What a request brought.
 
     Attributes:
-        samples: Those whose series has a form at all.
+        series: `[name, labels, kind]` of each series that has a form at all.
+        index: For each of their samples the position of its series.
+        milliseconds: Its time.
+        values: Its value.
         refused: How many others there were, by reason.
         examples: Some of those, as reason and what is known of the series.
         sent: Samples and histograms in the request.
     """
 
-    samples: list[Sample] = field(default_factory=list)
+    series: list[tuple[str, Labels, Kind]] = field(default_factory=list)
+    index: "array[int]" = field(default_factory=lambda: array("q"))
+    milliseconds: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
     refused: Counter[str] = field(default_factory=Counter)
     examples: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     sent: int = 0
@@ -98,6 +114,25 @@ class Request:
             self.refused[reason] += times
             if len(self.examples) < MOST_EXAMPLES:
                 self.examples.append((reason, example))
+
+    def take(self, series: tuple[str, Labels, Kind], samples: Any) -> None:
+        """Take in the samples of a series."""
+        self.sent += len(samples)
+        self.series.append(series)
+        for sample in samples:
+            self.index.append(len(self.series) - 1)
+            self.milliseconds.append(sample.timestamp)
+            self.values.append(sample.value)
+
+    def decoded(self, kinds: Mapping[tuple[str, Kind], Kind]) -> Decoded:
+        """The samples as ingest takes them.
+
+        Args:
+            kinds: The kind to store for each name and the kind that the request tells.
+        """
+        series = [[name, labels, str(kinds[name, kind])] for name, labels, kind in self.series]
+        times = np.clip(np.array(self.milliseconds, np.int64), -_FARTHEST_MS, _FARTHEST_MS) * 1000
+        return Decoded(series, np.array(self.index, np.int64), times, np.array(self.values, np.float64), [])
 
 
 def unpack(body: bytes) -> bytes:
@@ -138,59 +173,75 @@ def _decode_v1(content: bytes) -> Request:
         if number == 3 and len(part) <= LARGEST_SERIES:
             told = _message("Metadata1")(part)
             types[told.metric_family_name] = _type(told.type)
+    kind = cache(lambda name: kind_of(name, types))
     for number, part in parts:
-        if number == 1:
-            _take(request, part, "Series1", _labels_v1, lambda name, _: kind_of(name, types))
+        if number == 1 and _is_acceptable(request, part):
+            end = _end_of_labels(part)
+            series = _message("Series1")(part[end:])
+            if series.labels:  # not in the order in which everyone writes them
+                end, series = len(part), _message("Series1")(part)
+            _take(request, series, _labels_v1(part[:end]), lambda name, _: kind(name))
     return request
 
 
+def _end_of_labels(part: bytes) -> int:
+    """Where a series' labels end and its samples begin; the same labels are the same bytes each time."""
+    at, end = 0, len(part)
+    while at + 1 < end and part[at] == _LABEL_TAG:
+        length, after = _varint(part, at + 1)
+        at = after + length
+    return min(at, end)
+
+
 def _decode_v2(content: bytes) -> Request:
-    request, symbols, series = Request(), list[str](), list[bytes]()
+    request, symbols, parts = Request(), list[str](), list[bytes]()
     for number, part in _parts(content):
         if number == 4:
             symbols.append(part.decode())
         elif number == 5:
-            series.append(part)
+            parts.append(part)
     if symbols[:1] not in ([], [""]):
         raise RemoteWriteError("not_protobuf", "the first symbol is not empty")
-    for part in series:
-        _take(request, part, "Series2", lambda message: _labels_v2(message, symbols), _kind_v2)
+    for part in parts:
+        if _is_acceptable(request, part):
+            series = _message("Series2")(part)
+            _take(request, series, _named(_labels_v2(series, symbols)), _kind_v2)
     return request
 
 
-def _take(
-    request: Request,
-    part: bytes,
-    form: str,
-    labels_of: Callable[[Any], list[tuple[str, str]] | None],
-    kind: Callable[[str, Any], Kind],
-) -> None:
-    """Take one series of a request in, or refuse its samples."""
+def _is_acceptable(request: Request, part: bytes) -> bool:
+    """Whether a series is of a size that is unfolded; what is not is refused."""
     if len(part) > LARGEST_SERIES:
         # One at least; how many there are is not worth unfolding it.
         request.refuse("series_too_large", 1, {"bytes": str(len(part))})
-        return
-    series = _message(form)(part)
+        return False
+    return True
+
+
+def _take(request: Request, series: Any, named: Named | None, kind: Callable[[str, Any], Kind]) -> None:
+    """Take one series of a request in, or refuse its samples."""
     if request.sent + len(series.samples) > MOST_SAMPLES:
         raise RemoteWriteError("too_large", f"more than {MOST_SAMPLES} samples")
-    pairs = labels_of(series)
+    name, labels = named or ("", {})
+    if series.histograms:
+        request.refuse("native_histogram", len(series.histograms), {"name": name[:200]})
+    if named is None:
+        request.refuse("bad_label", len(series.samples), {"name": name[:200]})
+    elif series.samples:
+        request.take((name, labels, kind(name, series)), series.samples)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _labels_v1(part: bytes) -> Named | None:
+    """Name and labels out of the bytes of a series' labels; None if a label stands twice."""
+    return _named([(label.name, label.value) for label in _message("Series1")(part).labels])
+
+
+def _named(pairs: list[tuple[str, str]] | None) -> Named | None:
     labels = dict(pairs or ())
-    is_good = pairs is not None and len(labels) == len(pairs)
-    name = labels.pop("__name__", "")
-    known = {"name": name[:200]}
-    request.refuse("native_histogram", len(series.histograms), known)
-    if not is_good:
-        request.refuse("bad_label", len(series.samples), known)
-        return
-    what = kind(name, series)
-    request.sent += len(series.samples)
-    request.samples += [
-        Sample(name, labels, what, seconds(one.timestamp), one.value) for one in series.samples
-    ]
-
-
-def _labels_v1(series: Any) -> list[tuple[str, str]]:
-    return [(label.name, label.value) for label in series.labels]
+    if pairs is None or len(labels) != len(pairs):
+        return None
+    return labels.pop("__name__", ""), labels
 
 
 def _labels_v2(series: Any, symbols: list[str]) -> list[tuple[str, str]] | None:
@@ -254,6 +305,8 @@ def _skip(content: bytes, at: int, wire: int) -> int:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
+    if at < len(content) and content[at] < 0x80:  # as most are
+        return content[at], at + 1
     value = 0
     for index, byte in enumerate(content[at : at + 10]):
         value |= (byte & 0x7F) << 7 * index

@@ -99,10 +99,10 @@ def store(connection: Connection, brought: remote_write.Request) -> Written:
         rejects.keep(reason, example)
     rejects.save(connection, batch)
     tally.save(connection)
-    if not brought.samples:
+    if not brought.series:
         return Written()
-    samples = kinds.settled(connection, brought.samples)
-    return ingest.write_samples(connection, batch, samples, now, dedupe=True)
+    settled = kinds.settle(connection, {(name, kind) for name, _, kind in brought.series})
+    return ingest.write_decoded(connection, batch, brought.decoded(settled), now, dedupe=True)
 
 
 def _count_refused(reason: str) -> None:
