@@ -10,16 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from watchfleet import correlation as correlation
     from watchfleet import signals as signals
+    from watchfleet.instrument.alerting import alert as alert
     from watchfleet.instrument.entry import instrument as instrument
 
 __version__ = "0.1.0.dev0"
 
-_PUBLIC = {"instrument", "signals"}
+_PUBLIC = {"alert", "correlation", "instrument", "signals"}
 
 
 def __getattr__(name: str) -> Any:
     """Import the public parts when they are first asked for: the fleet's own processes need neither."""
+    if name == "alert":
+        return import_module(f"{__name__}.instrument.alerting").alert
     if name in _PUBLIC:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

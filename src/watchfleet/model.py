@@ -59,6 +59,24 @@ class Event(NamedTuple):
     fields: dict[str, str | float]
 
 
+class Activity(NamedTuple):
+    """One thing that an application did under a correlation id, or an alert that it raised.
+
+    Attributes:
+        kind: `task`, `request`, `query` or `alert`.
+        at: When it ended, or was raised, in Unix seconds.
+        correlation_id: What it was done under.
+        name: The task's, route's, statement's or alert's name.
+        fields: What else is known: texts and numbers; of an alert its labels and texts.
+    """
+
+    kind: str
+    at: float
+    correlation_id: str
+    name: str
+    fields: dict[str, Any]
+
+
 class Status(StrEnum):
     """The health of a target."""
 

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
     retention_notifications: Period = Field(
         parse_duration("90d"), description="How long notifications are kept after they were finished."
     )
+    retention_trace: Period = Field(
+        parse_duration("3d"),
+        description="How long it is kept what applications did under which correlation id, for "
+        "`watchfleet trace`.",
+    )
     series_limit: int = Field(
         10_000,
         ge=1,

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any, Final, NotRequired, TypedDict
 
-from watchfleet.model import Event, Kind, Sample
+from watchfleet.model import Activity, Event, Kind, Sample
 
 VERSION: Final = 1
 
@@ -26,6 +26,8 @@ class Batch(TypedDict):
         value: Base64 of float64.
         events: One `[signal, ts, platform, account, group, fields]` for each event about an account;
             absent where there is none.
+        activity: One `[kind, at, correlation id, name, fields]` for each thing that was done under a
+            correlation id, and each alert that was raised; absent where there is none.
     """
 
     v: int
@@ -34,10 +36,11 @@ class Batch(TypedDict):
     ts: str
     value: str
     events: NotRequired[list[list[Any]]]
+    activity: NotRequired[list[list[Any]]]
 
 
-def pack(samples: Iterable[Sample], events: Iterable[Event] = ()) -> Batch:
-    """Pack samples and events, each in their order."""
+def pack(samples: Iterable[Sample], events: Iterable[Event] = (), activity: Iterable[Activity] = ()) -> Batch:
+    """Pack samples, events and activity, each in their order."""
     positions: dict[tuple[str, Kind, tuple[tuple[str, str], ...]], int] = {}
     series: list[list[Any]] = []
     index, stamps, values = array("I"), array("q"), array("d")
@@ -53,6 +56,9 @@ def pack(samples: Iterable[Sample], events: Iterable[Event] = ()) -> Batch:
     rows = [list(event) for event in events]
     if rows:
         batch["events"] = rows
+    done = [list(each) for each in activity]
+    if done:
+        batch["activity"] = done
     return batch
 
 

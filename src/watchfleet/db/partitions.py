@@ -89,8 +89,9 @@ ROLLUPS: Final = (
     Partitioned("rollup_24h", Span.YEAR, None, "retention_24h"),
 )
 EVENTS: Final = Partitioned("account_event", Span.DAY, None, "retention_events")
+ACTIVITY: Final = Partitioned("activity", Span.DAY, None, "retention_trace")
 DAILY: Final = Partitioned("daily_stats", Span.MONTH, None, "retention_daily")
-ALL: Final = (SAMPLES, EVENTS, DAILY, *ROLLUPS)
+ALL: Final = (SAMPLES, EVENTS, ACTIVITY, DAILY, *ROLLUPS)
 
 _known: "WeakKeyDictionary[Engine, set[str]]" = WeakKeyDictionary()
 

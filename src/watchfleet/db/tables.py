@@ -264,6 +264,21 @@ account_event = Table(
     comment="What scrapers reported of each account, from which its statistics are computed",
 )
 
+activity = Table(
+    "activity",
+    metadata,
+    _instant("ts"),
+    Column("correlation_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("duration", Double, comment="Seconds"),
+    Column("fields", JSONB, nullable=False),
+    Index("ix_activity_correlation_id", "correlation_id"),
+    postgresql_partition_by="RANGE (ts)",
+    comment="What applications did under each correlation id",
+)
+
 # --- probes ----------------------------------------------------------------------------------------
 
 probe_target = Table(
@@ -310,6 +325,17 @@ scrape_target = Table(
 )
 
 # --- alerts ----------------------------------------------------------------------------------------
+
+raised_alert = Table(
+    "raised_alert",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("labels", JSONB, nullable=False),
+    Column("annotations", JSONB, nullable=False),
+    _instant("raised_at"),
+    _instant("until"),
+    comment="Alerts that applications raised, and until when each fires unless it is raised again",
+)
 
 alert = Table(
     "alert",

@@ -5,10 +5,13 @@ import time
 from collections import deque
 from typing import Final, NamedTuple
 
-from watchfleet.model import Event, Kind, Sample
+from watchfleet.model import Activity, Event, Kind, Sample
 
 DROPPED: Final = "watchfleet_client_dropped_total"
 FAULTS: Final = "watchfleet_client_errors_total"
+
+Row = Sample | Event | Activity
+_KINDS: Final[dict[type, str]] = {Sample: "samples", Event: "events", Activity: "activity"}
 
 
 class Series:
@@ -25,6 +28,12 @@ class Cut(NamedTuple):
 
     samples: list[Sample]
     events: list[Event]
+    activity: list[Activity]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.samples) + len(self.events) + len(self.activity)
 
 
 class Buffer:
@@ -41,7 +50,7 @@ class Buffer:
     def __init__(self, capacity: int, labels: dict[str, str]) -> None:
         self.capacity = capacity
         self._labels = labels
-        self._rows: deque[Sample | Event] = deque()
+        self._rows: deque[Row] = deque()
         self._counts: dict[Series, float] = {}
         self._dropped: dict[str, int] = {}
         # Reentrant: a signal handler of the host may record while the interrupted code does, too.
@@ -50,11 +59,11 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def append(self, row: Sample | Event) -> None:
+    def append(self, row: Row) -> None:
         """Keep a row; the oldest leaves when there is no room."""
         with self.lock:
             if len(self._rows) >= self.capacity:
-                kind = "events" if isinstance(self._rows.popleft(), Event) else "samples"
+                kind = _KINDS[type(self._rows.popleft())]
                 self._dropped[kind] = self._dropped.get(kind, 0) + 1
             self._rows.append(row)
 
@@ -83,8 +92,11 @@ class Buffer:
         """Take out the oldest rows, `limit` at most."""
         with self.lock:
             rows = [self._rows.popleft() for _ in range(min(limit, len(self._rows)))]
-        events = [row for row in rows if isinstance(row, Event)]
-        return Cut([row for row in rows if isinstance(row, Sample)], events)
+        return Cut(
+            [row for row in rows if isinstance(row, Sample)],
+            [row for row in rows if isinstance(row, Event)],
+            [row for row in rows if isinstance(row, Activity)],
+        )
 
     def clear(self) -> None:
         """Forget everything."""

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from watchfleet import signals
+from watchfleet import correlation, signals
 from watchfleet.instrument.faults import faults, guarded
 from watchfleet.instrument.fields import checked
 from watchfleet.instrument.lifetime import lifetime
@@ -21,13 +21,14 @@ def install() -> None:
 def _on_account(signal: Any, sender: Any, **given: Any) -> None:  # noqa: ARG001 - Celery passes it by name
     fields = _checked(signal.name, given)
     if fields is not None and lifetime.client is not None:
+        found = correlation.current()
         row = Event(
             signal.name,
             fields.pop("at", None) or time.time(),
             fields.pop("platform"),
             fields.pop("account"),
             fields.pop("group", None),
-            fields,
+            fields | ({"correlation_id": found} if found else {}),
         )
         lifetime.client.record(row)
 

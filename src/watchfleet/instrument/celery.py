@@ -11,6 +11,7 @@ from typing import Any, Final
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
+from watchfleet.instrument import activity
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.model import Kind
@@ -88,15 +89,19 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
 
 
 @guarded("celery.failed_in_parent")
-def _failed_in_parent(sender: Any, exception: BaseException | None = None, **_: Any) -> None:
+def _failed_in_parent(
+    sender: Any, task_id: str = "", exception: BaseException | None = None, **_: Any
+) -> None:
     if isinstance(exception, _PARENTS_ERRORS):
         _conclude("task_failed_total", sender.name, exception=type(exception).__name__)
+        activity.record("task", sender.name, id=task_id, state="FAILURE", error=type(exception).__name__)
 
 
 @guarded("celery.retried_in_parent")
-def _retried_in_parent(sender: Any, reason: Any = None, **_: Any) -> None:
+def _retried_in_parent(sender: Any, request: Any = None, reason: Any = None, **_: Any) -> None:
     if isinstance(getattr(reason, "exc", None), _PARENTS_ERRORS):
         _conclude("task_retried_total", sender.name)
+        activity.record("task", sender.name, id=request.id, state="RETRY", error=type(reason.exc).__name__)
 
 
 @guarded("celery.revoked")

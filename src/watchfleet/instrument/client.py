@@ -19,10 +19,10 @@ from uuid import uuid4
 
 from watchfleet.errors import ConfigError
 from watchfleet.instrument.bell import Bell
-from watchfleet.instrument.buffer import Buffer, Series
+from watchfleet.instrument.buffer import Buffer, Row, Series
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.shipping import Broker, Shipper
-from watchfleet.model import Event, Kind, Sample
+from watchfleet.model import Kind, Sample
 from watchfleet.redact import redact
 from watchfleet.wire import Batch, pack
 
@@ -110,8 +110,8 @@ class Client:
         """Record a value of a series, in the series' unit, as of now."""
         self.record(Sample(series.name, series.labels, series.kind, time.time(), value))
 
-    def record(self, row: Event | Sample) -> None:
-        """Record an event about an account, or a sample of any series."""
+    def record(self, row: Row) -> None:
+        """Record an event about an account, a sample of any series, or what was done."""
         if not self._off:
             self.buffer.append(row)
             self._notice()
@@ -183,9 +183,9 @@ class Client:
     def _next_parcel(self) -> Parcel | None:
         """What could not be published before, else the oldest rows; None when there are none."""
         if self._parcel is None:
-            samples, events = self.buffer.cut(MOST_ROWS)
-            if samples or events:
-                self._parcel = Parcel(uuid4().hex, pack(samples, events), len(samples) + len(events))
+            cut = self.buffer.cut(MOST_ROWS)
+            if cut.rows:
+                self._parcel = Parcel(uuid4().hex, pack(*cut), cut.rows)
             elif not self.buffer.empty():
                 self._recorded.ring()  # what was dropped for the sake of counts is told in the next round
         return self._parcel

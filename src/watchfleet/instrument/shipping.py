@@ -20,6 +20,7 @@ from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
 
+from watchfleet.correlation import HEADER
 from watchfleet.fleet import INGEST_QUEUE, INGEST_TASK
 from watchfleet.wire import Batch
 
@@ -76,6 +77,7 @@ def headers(batch_id: str, rows: int) -> dict[str, Any]:
         "kwargsrepr": "{}",
         "origin": f"{os.getpid()}@{socket.gethostname()}",
         "ignore_result": True,
+        HEADER: batch_id,
     }
 
 

@@ -6,10 +6,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from watchfleet.instrument import activity
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.model import Kind
 
+SLOW: Final = 0.5
+"""Seconds from which on a statement is shown by `watchfleet trace`."""
 _STARTED: Final = "watchfleet_started"
 _OPERATIONS: Final = {"SELECT", "INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "ALTER", "DROP", "WITH"}
 
@@ -35,6 +38,8 @@ def _after(connection: Connection, _cursor: Any, statement: str, *_: Any) -> Non
     if client is not None:
         series = client.series("db_query_duration_seconds", Kind.DURATION, operation=operation(statement))
         client.observe(series, elapsed)
+        if elapsed >= SLOW:
+            activity.record("query", operation(statement), elapsed, statement=statement)
 
 
 @guarded("sqlalchemy.failed")

@@ -37,6 +37,7 @@ class Decoded:
         ts: Its time in Unix microseconds.
         value: Its value.
         events: `[signal, ts, platform, account, group, fields]` each, unchecked.
+        activity: `[kind, at, correlation id, name, fields]` each, unchecked.
     """
 
     series: list[Any]
@@ -44,6 +45,7 @@ class Decoded:
     ts: Ints
     value: Floats
     events: list[Any]
+    activity: list[Any]
 
 
 def decode(batch: Any) -> Decoded:
@@ -57,18 +59,19 @@ def decode(batch: Any) -> Decoded:
         raise BatchError("not_a_batch")
     if batch.get("v") != VERSION:
         raise BatchError("unknown_version")
-    series, events = batch.get("series"), batch.get("events") or []
-    if not isinstance(series, list) or not isinstance(events, list):
+    series = batch.get("series")
+    events, activity = batch.get("events") or [], batch.get("activity") or []
+    if not isinstance(series, list) or not isinstance(events, list) or not isinstance(activity, list):
         raise BatchError("not_a_batch")
     index = _column(batch.get("index"), "<u4").astype(np.int64)
     ts, value = _column(batch.get("ts"), "<i8"), _column(batch.get("value"), "<f8")
     if not len(index) == len(ts) == len(value):
         raise BatchError("column_length")
-    if max(len(index), len(series), len(events)) > MOST_SAMPLES:
+    if max(len(index), len(series), len(events), len(activity)) > MOST_SAMPLES:
         raise BatchError("too_large")
     if index.max(initial=-1) >= len(series):
         raise BatchError("index_out_of_range")
-    return Decoded(series, index, ts, value, events)
+    return Decoded(series, index, ts, value, events, activity)
 
 
 def _column(text: Any, kind: str) -> NDArray[Any]:

@@ -1,6 +1,5 @@
 """Events about accounts as they came from outside: checked, and turned into samples of their platform."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -8,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from watchfleet.metrics.decode import Decoded
-from watchfleet.metrics.names import is_storable
+from watchfleet.metrics.names import is_number, is_storable
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.model import Event, Kind
 from watchfleet.signals import ACCOUNT_SIGNALS
@@ -76,7 +75,7 @@ def _checked(row: Any, oldest: float, newest: float) -> Event | str:
         return "bad_event"
     if not isinstance(signal, str) or signal not in _SIGNALS:
         return "unknown_signal"
-    if not _is_number(ts) or not all(_is_text(one) for one in (platform, account)):
+    if not is_number(ts) or not all(_is_text(one) for one in (platform, account)):
         return "bad_event"
     if not (group is None or _is_text(group)) or not _are_fields(fields):
         return "bad_event"
@@ -92,13 +91,8 @@ def _complaint(event: Event, oldest: float, newest: float) -> str | None:
     return "too_new" if event.ts > newest else None
 
 
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max
-
-
 def _is_amount(value: Any) -> bool:
-    return _is_number(value) and value >= 0
+    return is_number(value) and value >= 0
 
 
 def _is_text(value: Any) -> bool:
@@ -109,7 +103,7 @@ def _are_fields(fields: Any) -> bool:
     return (
         isinstance(fields, dict)
         and len(fields) <= MOST_FIELDS
-        and all(_is_text(name) and (_is_text(value) or _is_number(value)) for name, value in fields.items())
+        and all(_is_text(name) and (_is_text(value) or is_number(value)) for name, value in fields.items())
     )
 
 

@@ -19,13 +19,13 @@ from watchfleet import wire
 from watchfleet.db import partitions
 from watchfleet.db.copy import Layout, copy_in, copy_out
 from watchfleet.db.locks import Lock, wait_lock
-from watchfleet.metrics import batches, business, events, marks
+from watchfleet.metrics import activity, batches, business, events, marks
 from watchfleet.metrics.batches import Written
 from watchfleet.metrics.decode import BatchError, Decoded, decode
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.metrics.series import Resolved, resolve
 from watchfleet.metrics.sketch import Floats, Ints
-from watchfleet.model import Event, Kind, Sample
+from watchfleet.model import Activity, Event, Kind, Sample
 from watchfleet.settings import get_settings
 
 AHEAD: Final = timedelta(minutes=10)
@@ -114,6 +114,7 @@ class _Checked:
     id: str
     accepted: _Accepted
     reports: Sequence[Event]
+    done: Sequence[Activity]
     rejects: Rejects
     written: Written
 
@@ -125,28 +126,29 @@ def write_decoded(
     rejects = Rejects()
     oldest, newest = now - get_settings().retention_raw, now + AHEAD
     reports = events.check(decoded.events, rejects, oldest.timestamp(), newest.timestamp())
+    done = activity.check(decoded.activity, rejects, oldest.timestamp(), newest.timestamp())
     whole = events.with_samples(decoded, reports)
     resolved = resolve(connection, whole.series)
     accepted = _accept(whole, len(decoded.index), resolved, (oldest, newest), rejects)
-    _make_partitions(connection, accepted, reports)
-    kept, repeated = accepted.sent + len(reports), 0
+    _make_partitions(connection, accepted, reports, done)
+    kept, repeated = accepted.sent + len(reports) + len(done), 0
     if dedupe:
         accepted, repeated = _without_repeated(connection, accepted)
     written = Written(
         accepted=kept - repeated,
-        rejected=len(decoded.index) + len(decoded.events) - kept,
+        rejected=len(decoded.index) + len(decoded.events) + len(decoded.activity) - kept,
         repeated=repeated,
         overflowed=int(accepted.overflows.sum()),
         reasons=dict(rejects.counts),
     )
-    checked = _Checked(batch_id, accepted, reports, rejects, written)
+    checked = _Checked(batch_id, accepted, reports, done, rejects, written)
     try:
         return _save(connection, checked, now)
     except CheckViolation:
         # Someone dropped a partition that this process knew.
         batches.leave(connection)
         partitions.forget(connection.engine)
-        _make_partitions(connection, accepted, reports)
+        _make_partitions(connection, accepted, reports, done)
         return _save(connection, checked, now)
 
 
@@ -159,6 +161,7 @@ def _save(connection: Connection, batch: _Checked, now: datetime) -> Written:
         copy_in(connection, "samples", ("series_id", "ts", "value"), rows)
         marks.put_samples(connection, accepted.ts, accepted.series, now)
     business.apply(connection, batch.reports)
+    activity.apply(connection, batch.done, batch.rejects)
     batch.rejects.save(connection, batch.id)
     return batch.written
 
@@ -252,6 +255,9 @@ def _example(decoded: Decoded, series: int, position: int) -> dict[str, Any]:
     return example | {"ts_us": int(decoded.ts[position]), "value": float(decoded.value[position])}
 
 
-def _make_partitions(connection: Connection, accepted: _Accepted, reports: Sequence[Event]) -> None:
+def _make_partitions(
+    connection: Connection, accepted: _Accepted, reports: Sequence[Event], done: Sequence[Activity]
+) -> None:
     partitions.ensure(connection.engine, partitions.SAMPLES, accepted.days)
     business.make_partitions(connection.engine, reports)
+    activity.make_partitions(connection.engine, done)

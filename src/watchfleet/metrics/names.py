@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -61,6 +62,12 @@ def fingerprint(name: str, labels: Mapping[str, str]) -> UUID:
 def is_storable(content: str) -> bool:
     """Whether PostgreSQL can keep a text: neither NUL nor half a surrogate pair."""
     return "\x00" not in content and not _SURROGATE.search(content)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and a finite one."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and abs(value) <= sys.float_info.max
 
 
 def _complaint(labels: Any) -> str | None:

@@ -54,7 +54,9 @@ def facts(message: Message) -> list[tuple[str, str]]:
     started = ("Started", _time(min(alert.starts_at for alert in message.alerts)))
     ends = [alert.ends_at for alert in message.alerts if alert.ends_at]
     ended = [("Resolved", _time(max(ends)))] if ends and message.status == "resolved" else []
-    return [started, *ended, *sorted(message.common_labels.items())]
+    found = message.common_annotations.get("correlation_id")
+    correlated = [("Correlation id", found)] if found else []
+    return [started, *ended, *correlated, *sorted(message.common_labels.items())]
 
 
 def texts(alert: AlertFacts) -> list[str]:

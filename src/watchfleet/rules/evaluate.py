@@ -18,12 +18,13 @@ from watchfleet.redact import redact
 from watchfleet.rules import store
 from watchfleet.rules.dependency_down import DependencyDown
 from watchfleet.rules.plan import Change, by_identity, changes
+from watchfleet.rules.raised import Raised
 from watchfleet.rules.rule import Rule
 from watchfleet.rules.state import Condition, Reason
 
 logger = logging.getLogger(__name__)
 
-RULES: Final[tuple[Rule, ...]] = (DependencyDown(),)
+RULES: Final[tuple[Rule, ...]] = (DependencyDown(), Raised())
 _NOT_WATCHED: Final = "The configuration does not name it any more; whether it is well is not known."
 
 

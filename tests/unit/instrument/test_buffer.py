@@ -21,8 +21,8 @@ def test_rows_leave_in_the_order_in_which_they_came() -> None:
     buffer = Buffer(10, {})
     for row in (sample(1), event("a"), sample(2), event("b")):
         buffer.append(row)
-    assert buffer.cut(3) == ([sample(1), sample(2)], [event("a")])
-    assert buffer.cut(3) == ([], [event("b")])
+    assert buffer.cut(3) == ([sample(1), sample(2)], [event("a")], [])
+    assert buffer.cut(3) == ([], [event("b")], [])
     assert buffer.empty()
 
 

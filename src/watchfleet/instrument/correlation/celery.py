@@ -8,6 +8,7 @@ from celery import signals
 
 from watchfleet import correlation
 from watchfleet.correlation import FOREIGN_HEADER, HEADER
+from watchfleet.instrument import activity
 from watchfleet.instrument.correlation.scope import Scope, mark_span
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
@@ -46,10 +47,21 @@ def _take_up(task: Any, **_: Any) -> None:
 
 
 @guarded("correlation.ended")
-def _put_down(task: Any, **_: Any) -> None:
+def _put_down(task: Any, state: str | None = None, retval: Any = None, **_: Any) -> None:
     scope = getattr(task.request, _SCOPE, None)
-    if scope is not None:
-        scope.close()
+    if scope is None:
+        return
+    error = type(retval).__name__ if isinstance(retval, Exception) else ""
+    activity.record(
+        "task",
+        task.name,
+        scope.elapsed(),
+        id=task.request.id,
+        state=state or "",
+        error=error,
+        retries=task.request.retries or None,
+    )
+    scope.close()
 
 
 @guarded("correlation.worker")

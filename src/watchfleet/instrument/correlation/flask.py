@@ -6,11 +6,13 @@ from flask import Flask, Response, g, request
 
 from watchfleet import correlation
 from watchfleet.correlation import HTTP_HEADERS
+from watchfleet.instrument import activity
 from watchfleet.instrument.correlation.scope import Scope
 from watchfleet.instrument.faults import faults
 
 _EXTENSION: Final = "watchfleet.correlation"
 _SCOPE: Final = "_watchfleet_scope"
+_STATUS: Final = "_watchfleet_status"
 
 
 def install(app: Flask) -> None:
@@ -41,10 +43,13 @@ def _tell(response: Response) -> Response:
     if scope is not None:
         for name in HTTP_HEADERS:
             response.headers[name] = scope.correlation_id
+        setattr(g, _STATUS, response.status_code)
     return response
 
 
 def _end(_: BaseException | None) -> None:
     scope = g.pop(_SCOPE, None)
     if scope is not None:
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        activity.record("request", f"{request.method} {route}", scope.elapsed(), status=g.pop(_STATUS, None))
         scope.close()

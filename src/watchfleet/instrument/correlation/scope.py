@@ -1,5 +1,6 @@
 """What runs under one correlation id: the context variable, the span's attribute, OpenTelemetry's baggage."""
 
+import time
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,11 +20,16 @@ class Scope:
     def __init__(self, correlation_id: str) -> None:
         self.correlation_id = correlation_id
         self._token = correlation.bind(correlation_id)
+        self._begun = time.perf_counter()
         self._context: Any = None
         self._baggage: Any = None
         if correlation.current_span() is not None:
             mark_span(correlation_id)
             self._carry()
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self._begun
 
     def close(self) -> None:
         """Make the id of before the current one again."""
