@@ -1,18 +1,21 @@
 """Alerts that applications raise, and what they did under an id: from the host into the store."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import click
 import pytest
 from sqlalchemy import Connection, Engine, text
 from support.policies import policy_for
 
 import watchfleet
 from watchfleet import correlation, wire
+from watchfleet.cli.trace import trace
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import get_engine
-from watchfleet.errors import ConfigError
+from watchfleet.errors import ConfigError, WatchfleetError
 from watchfleet.instrument import activity
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import faults
@@ -92,6 +95,40 @@ def test_an_alert_ends_by_itself_when_it_was_not_raised_again(
         assert [change.after for change in evaluate(connection, now, EVERYONE).transitions] == ["firing"]
         later = now + timedelta(minutes=11)
         assert [change.after for change in evaluate(connection, later, EVERYONE).transitions] == ["resolved"]
+
+
+def test_a_trace_shows_what_happened_in_order(
+    engine: Engine, ship: Callable[[], ingest.Written], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with correlation.bound("order-2"):
+        activity.record("request", "POST /pay", 0.25, status=202)
+        activity.record("query", "SELECT", 0.75, statement="SELECT \x1b[31m FROM t")
+        watchfleet.alert("Slow", severity="critical")
+        activity.record("task", "shop.pay", 1.5, id="abc", state="FAILURE", error="LookupError")
+    with correlation.bound("another"):
+        activity.record("task", "other", 1.0)
+    ship()
+    with engine.begin() as connection:
+        evaluate(connection, utcnow(), EVERYONE)
+    trace.main(["order-2", "--json"], standalone_mode=False)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["kind"], line["what"]) for line in lines] == [
+        ("request", "POST /pay"),
+        ("query", "SELECT"),
+        ("task", "shop.pay"),
+        ("alert", "Slow"),
+        ("notification", "log"),
+    ]
+    assert lines[2]["fields"] == {"id": "abc", "state": "FAILURE", "error": "LookupError"}
+    trace.main(["order-2"], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "1500.0 ms" in shown
+    assert "other" not in shown
+    assert "\x1b" not in shown
+    with pytest.raises(WatchfleetError, match="nothing is known of the correlation id nobody"):
+        trace.main(["nobody"], standalone_mode=False)
+    with pytest.raises(click.BadParameter, match="an id is 1 to 128"):
+        trace.main(["no good"], standalone_mode=False)
 
 
 def test_an_older_word_that_comes_late_changes_nothing(engine: Engine, client: Client) -> None:

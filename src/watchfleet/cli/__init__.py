@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "rollups": "watchfleet.cli.rollups:rollups",
     "rules": "watchfleet.cli.rules:rules",
     "stats": "watchfleet.cli.stats:stats",
+    "trace": "watchfleet.cli.trace:trace",
     "notify": "watchfleet.cli.notify:notify",
 }
 
