@@ -170,11 +170,12 @@ class Configuration(_Strict):
         return cls.model_validate({name: value for name, value in raw.items() if value is not None})
 
 
+GROUP_INTERVAL: Final = timedelta(minutes=5)
 REPEAT_INTERVAL: Final = timedelta(hours=4)
 DEFAULTS: Final = {
     "group_by": (),
     "group_wait": timedelta(seconds=30),
-    "group_interval": timedelta(minutes=5),
+    "group_interval": GROUP_INTERVAL,
     "repeat_interval": REPEAT_INTERVAL,
 }
 """Alertmanager's, for what the root does not set."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from watchfleet.complaints import similar
 
-_WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december",
@@ -75,7 +75,7 @@ def _number(text: str, what: str, names: tuple[str, ...], first: int) -> int:
 
 
 def _weekday(text: object) -> object:
-    return _range(text, "weekday", _WEEKDAYS)
+    return _range(text, "weekday", WEEKDAYS)
 
 
 def _month(text: object) -> object:

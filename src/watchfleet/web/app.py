@@ -2,6 +2,7 @@
 
 from flask import Flask, Response
 
+from watchfleet.web.alertmanager_api import api as alertmanager
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.metrics import metrics
 from watchfleet.web.monitor import Monitor
@@ -20,7 +21,7 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
-    for blueprint in (health, metrics, pages, prometheus, receiver, stats, trends):
+    for blueprint in (alertmanager, health, metrics, pages, prometheus, receiver, stats, trends):
         app.register_blueprint(blueprint)
     app.after_request(_harden)
     return app
