@@ -132,7 +132,8 @@ class Request:
         """
         series = [[name, labels, str(kinds[name, kind])] for name, labels, kind in self.series]
         times = np.clip(np.array(self.milliseconds, np.int64), -_FARTHEST_MS, _FARTHEST_MS) * 1000
-        return Decoded(series, np.array(self.index, np.int64), times, np.array(self.values, np.float64), [])
+        values = np.array(self.values, np.float64)
+        return Decoded(series, np.array(self.index, np.int64), times, values, events=[], activity=[])
 
 
 def unpack(body: bytes) -> bytes:
