@@ -22,6 +22,7 @@ CHANNELS: Final = {
     "email": "alert_channels.email:EmailChannel",
     "slack": "alert_channels.slack:SlackChannel",
     "sentry": "alert_channels.sentry:SentryChannel",
+    "apprise": "alert_channels.apprise:AppriseChannel",
 }
 
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,14 +18,17 @@ from email.utils import format_datetime, parseaddr
 from html import escape
 from threading import Timer
 from time import monotonic
-from types import MappingProxyType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from watchfleet import __version__
+from watchfleet.addresses import Guard, operator_guard
 from watchfleet.clock import utcnow
 from watchfleet.errors import ConfigError, DeliveryError
+from watchfleet.http import Tls
 from watchfleet.model import Message, Receipt
+from watchfleet.notify.http_channel import USUAL_TLS
 from watchfleet.notify.receivers import EmailConfig
+from watchfleet.notify.templates import render
 from watchfleet.notify.text import clean, distinction, facts, one_line, texts, title
 from watchfleet.settings import Settings
 
@@ -49,6 +52,8 @@ class Server:
         host: Its name.
         port: Its port.
         security: `starttls`, `tls` or `none`.
+        guard: Says which addresses may be connected to.
+        tls: How it is trusted.
         username: The name to log in with, if any.
         password: The password to log in with.
         hello: The name to greet it with; by default the host's own.
@@ -57,9 +62,31 @@ class Server:
     host: str
     port: int
     security: str
+    guard: Guard
+    tls: Tls = USUAL_TLS
     username: str = ""
     password: str = ""
     hello: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How mails look.
+
+    Attributes:
+        subject: A template for the subject.
+        text: A template for the plain part.
+        html: A template for the HTML part.
+        headers: Further header fields; templates.
+    """
+
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+USUAL_LOOK: Final = Look()
 
 
 class EmailChannel:
@@ -69,34 +96,40 @@ class EmailChannel:
         server: The mail server.
         sender: The address that mails come from.
         recipients: Those that the entry names; a mail names them all, whoever of them it goes to.
-        headers: Further header fields.
+        look: How mails look.
     """
 
     config = EmailConfig
 
     def __init__(
-        self,
-        server: Server,
-        sender: str,
-        recipients: tuple[str, ...],
-        headers: Mapping[str, str] = MappingProxyType({}),
+        self, server: Server, sender: str, recipients: tuple[str, ...], look: Look = USUAL_LOOK
     ) -> None:
         self._server, self._sender = server, _checked(sender, "alert_email_from")
         self._recipients = tuple(_checked(recipient, "alert_email_to") for recipient in recipients)
-        self._headers = headers
+        self._look = look
 
     @classmethod
-    def from_config(cls, config: EmailConfig, settings: Settings) -> Self:  # noqa: ARG003 - the protocol's signature
+    def from_config(cls, config: EmailConfig, settings: Settings) -> Self:
         """The channel."""
-        host, port = config.server
+        (host, port), tls = config.server, config.tls_config
         server = Server(
-            host, port, config.security, config.auth_username, config.secret("auth_password"), config.hello
+            host,
+            port,
+            config.security,
+            operator_guard(settings.outgoing_allow),
+            Tls(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name, not tls.insecure_skip_verify),
+            config.auth_username,
+            config.secret("auth_password"),
+            config.hello,
         )
-        return cls(server, config.sender, config.to, config.headers)
+        headers = {name: value for name, value in config.headers.items() if name.lower() != "subject"}
+        subject = next((each for name, each in config.headers.items() if name.lower() == "subject"), "")
+        look = Look(subject or config.title, config.text, config.html, headers)
+        return cls(server, config.sender, config.to, look)
 
     def send(self, message: Message) -> Receipt:
         """Send it to the recipient that the message is for."""
-        mail = compose(message, self._sender, self._recipients, self._headers)
+        mail = compose(message, self._sender, self._recipients, self._look)
         try:
             with session(self._server) as smtp:
                 return _submit(smtp, mail, self._sender.addr_spec, message.part)
@@ -112,14 +145,14 @@ def session(server: Server) -> Iterator[smtplib.SMTP]:
         smtplib.SMTPException: The server does not agree.
         OSError: It cannot be reached, or its certificate is not trusted.
     """
-    started, context = monotonic(), ssl.create_default_context()
+    started, context = monotonic(), _context(server.tls)
     name = server.hello or socket.gethostname()
+    smtp: smtplib.SMTP
     if server.security == "tls":
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-            server.host, server.port, local_hostname=name, timeout=TIMEOUT, context=context
-        )
+        smtp = _GuardedTls(server, context=context, local_hostname=name, timeout=TIMEOUT)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, local_hostname=name, timeout=TIMEOUT)
+        smtp = _Guarded(server, local_hostname=name, timeout=TIMEOUT)
+    smtp.connect(server.host, server.port)
     cutter = Timer(max(CONVERSATION, DEADLINE - (monotonic() - started)), _cut, (smtp,))
     cutter.start()
     try:
@@ -136,11 +169,11 @@ def session(server: Server) -> Iterator[smtplib.SMTP]:
 
 
 def compose(
-    message: Message, sender: Address, recipients: tuple[Address, ...], headers: Mapping[str, str]
+    message: Message, sender: Address, recipients: tuple[Address, ...], look: Look = USUAL_LOOK
 ) -> EmailMessage:
     """The mail; one that continues another answers it, so that mail programs show both as a thread."""
     mail = EmailMessage(policy=_POLICY)
-    mail["Subject"] = title(message)
+    mail["Subject"] = one_line(render(look.subject, message).text or title(message), 200)
     mail["From"], mail["To"] = sender, recipients
     mail["Date"] = format_datetime(utcnow())
     mail["Message-ID"] = _message_id(message.delivery_id, sender)
@@ -148,12 +181,75 @@ def compose(
         mail["In-Reply-To"] = mail["References"] = message.previous.reference
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mailer"] = f"watchfleet {__version__}"
-    for name, value in headers.items():
+    for name, value in look.headers.items():
         if name not in mail:
-            mail[name] = one_line(value, 500)
-    mail.set_content(_text(message))
-    mail.add_alternative(_html(message), subtype="html")
+            mail[name] = one_line(render(value, message).text or "", 500)
+    mail.set_content(render(look.text, message).text or _text(message))
+    mail.add_alternative(render(look.html, message, html=True).text or _html(message), subtype="html")
     return mail
+
+
+class _Guarded(smtplib.SMTP):
+    """Connects to an address that the guard has seen, and to no other."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self._server = server
+        super().__init__(**options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return _connect(host, port, timeout, self._server.guard)
+
+    def connect(
+        self, host: str = "localhost", port: int = 0, source_address: Any = None
+    ) -> tuple[int, bytes]:
+        """Connect, be greeted, and remember the name that the certificate must have."""
+        code, greeting = super().connect(host, port, source_address)
+        if code != 220:
+            self.close()
+            raise smtplib.SMTPConnectError(code, greeting)
+        self._host = self._server.tls.server_name or host
+        return code, greeting
+
+
+class _GuardedTls(_Guarded):
+    """The same, with TLS from the first byte on."""
+
+    def __init__(self, server: Server, *, context: ssl.SSLContext, **options: Any) -> None:
+        self._context = context
+        super().__init__(server, **options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = super()._get_socket(host, port, timeout)
+        return self._context.wrap_socket(plain, server_hostname=self._server.tls.server_name or host)
+
+
+def _connect(host: str, port: int, timeout: float, guard: Guard) -> socket.socket:
+    """A connection to the first of the host's addresses that answers; the name is resolved once."""
+    error: OSError = ConnectionRefusedError(f"{host} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        reason = guard.refusal(str(address[0]))
+        if reason:
+            detail = f"{address[0]} is refused ({reason}); outgoing_allow can allow it"
+            raise DeliveryError("address_denied", permanent=True, detail=detail)
+        opened = socket.socket(family, kind, protocol)
+        opened.settimeout(timeout)
+        try:
+            opened.connect(address)
+        except OSError as failed:
+            opened.close()
+            error = failed
+        else:
+            return opened
+    raise error
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+    if tls.cert_file:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    if not tls.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def failure(error: smtplib.SMTPException | OSError) -> DeliveryError:

@@ -1,13 +1,15 @@
-"""The log: one line of JSON a notification, by the logger `watchfleet.notifications`."""
+"""The log: one line of JSON a notification, by the logger watchfleet.notifications."""
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
 from watchfleet.errors import DeliveryError
 from watchfleet.model import AlertFacts, Message, Receipt, Severity
 from watchfleet.notify.receivers import LogConfig
+from watchfleet.notify.templates import made
 from watchfleet.settings import Settings
 
 LOGGER: Final = "watchfleet.notifications"
@@ -19,14 +21,21 @@ _LEVELS: Final = {
 
 
 class LogChannel:
-    """Writes notifications to the fleet's log."""
+    """Writes notifications to the fleet's log.
+
+    Args:
+        templates: Make further texts, by their keys in the line.
+    """
 
     config = LogConfig
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self._templates = templates
 
     @classmethod
     def from_config(cls, config: LogConfig, settings: Settings) -> Self:  # noqa: ARG003 - the protocol's signature
         """The channel."""
-        return cls()
+        return cls({"title": config.title, "text": config.text})
 
     def send(self, message: Message) -> Receipt:
         """Write the line: firing at the level of its severity, resolved at INFO."""
@@ -34,11 +43,11 @@ class LogChannel:
         logger = logging.getLogger(LOGGER)
         if not (logger.isEnabledFor(level) and logger.hasHandlers()):
             raise DeliveryError("log_off", permanent=False, detail=f"nothing takes lines of {LOGGER}")
-        logger.log(level, "%s", line(message))
+        logger.log(level, "%s", line(message, made(self._templates, message)))
         return Receipt(f"logged at {logging.getLevelName(level)}")
 
 
-def line(message: Message) -> str:
+def line(message: Message, more: Mapping[str, str]) -> str:
     """The line: ASCII without control characters, whatever the labels hold."""
     return json.dumps(
         {
@@ -53,6 +62,7 @@ def line(message: Message) -> str:
             "truncated": message.truncated_alerts,
             "reason": message.reason,
             "delivery_id": message.delivery_id,
+            **more,
         }
     )
 

@@ -6,6 +6,7 @@ a word when the server is away or limits the rate.
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
@@ -18,6 +19,7 @@ from watchfleet.errors import ConfigError, DeliveryError
 from watchfleet.model import Message, Receipt, Severity
 from watchfleet.notify.http_channel import Poster
 from watchfleet.notify.receivers import SentryConfig
+from watchfleet.notify.templates import render
 from watchfleet.notify.text import clean, distinction, one_line, title
 from watchfleet.settings import Settings
 
@@ -28,18 +30,33 @@ _TEXT_CAP: Final = 8_000
 _LISTED: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How events look.
+
+    Attributes:
+        title: A template for the event's message.
+        text: A template for a further text.
+        environment: What events are filed under.
+    """
+
+    title: str = ""
+    text: str = ""
+    environment: str = ""
+
+
 class SentryChannel:
     """Posts each notification to one project; firing and resolved of a group are events of one issue.
 
     Args:
         dsn: The project.
         poster: Makes the requests.
-        environment: What events are filed under.
+        look: How events look.
     """
 
     config = SentryConfig
 
-    def __init__(self, dsn: str, poster: Poster, environment: str = "") -> None:
+    def __init__(self, dsn: str, poster: Poster, look: Look) -> None:
         try:
             auth = Dsn(dsn).to_auth(http.USER_AGENT)
         except (BadDsn, ValueError):
@@ -47,48 +64,60 @@ class SentryChannel:
                 "sentry_dsn is not a DSN", mend="copy it from the project's settings: https://key@host/1"
             ) from None
         self._url, self._auth, self._poster = auth.get_api_url(), auth.to_header(), poster
-        self._environment = environment
+        self._look = look
 
     @classmethod
     def from_config(cls, config: SentryConfig, settings: Settings) -> Self:
         """The channel."""
-        return cls(config.secret("dsn"), Poster.of(config, settings), config.environment)
+        look = Look(config.title, config.text, config.environment)
+        return cls(config.secret("dsn"), Poster.of(config, settings), look)
 
     def send(self, message: Message) -> Receipt:
         """Post it; only 200 says that Sentry has taken the event."""
-        content = event(message, self._environment)
+        content = event(message, self._look)
         envelope = Envelope(headers={"event_id": content["event_id"], "sent_at": utcnow().isoformat()})
         envelope.add_event(content)
+        response = self.post(envelope)
+        return Receipt(f"{response.status} {response.reason}".strip(), reference=_event_id(response.text))
+
+    def post(self, envelope: Envelope) -> http.Response:
+        """Post an envelope.
+
+        Raises:
+            DeliveryError: Sentry has not taken it.
+        """
         headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": self._auth}
         response = self._poster.post(self._url, envelope.serialize(), headers)
         if response.status != 200:
             raise DeliveryError(f"http_{response.status}", permanent=False, detail=response.text[:500])
-        return Receipt(f"{response.status} {response.reason}".strip(), reference=_event_id(response.text))
+        return response
 
 
-def event(message: Message, environment: str = "") -> Any:
+def event(message: Message, look: Look) -> Any:
     """The event; its id follows from the delivery's, by which Sentry drops what comes twice."""
     firing = message.status == "firing"
     ends = [alert.ends_at for alert in message.alerts if alert.ends_at]
     at = min(alert.starts_at for alert in message.alerts) if firing or not ends else max(ends)
     annotations = {name: clean(text, _TEXT_CAP) for name, text in message.common_annotations.items()}
     tags = {_TAG.sub("_", name)[:32]: one_line(value, 200) for name, value in message.common_labels.items()}
+    text = render(look.text, message).text
     return {
         "event_id": uuid5(_EVENTS, message.delivery_id).hex,
         "timestamp": at.isoformat(),
         "platform": "other",
         "logger": "watchfleet.rules",
         "level": _LEVELS[message.severity] if firing else "info",
-        "logentry": {"formatted": title(message)},
+        "logentry": {"formatted": one_line(render(look.title, message).text or title(message), 500)},
         "fingerprint": ["watchfleet", message.group_key],
         "tags": {**tags, "status": message.status},
         "extra": {
             **annotations,
+            **({"text": text} if text else {}),
             "alerts": [distinction(alert, message) for alert in message.alerts[:_LISTED]],
             "count": message.count,
             "delivery_id": message.delivery_id,
         },
-        **({"environment": environment} if environment else {}),
+        **({"environment": look.environment} if look.environment else {}),
     }
 
 

@@ -1,27 +1,62 @@
-"""Slack, by an incoming webhook: a coloured Block Kit message with a plain fallback.
+"""Slack: a coloured Block Kit message with a plain fallback, by an incoming webhook or by a bot.
 
 What others wrote goes into `plain_text` objects, which Slack does not format, and is escaped besides, so
 that no `<!channel>` and no link comes out of a label. Posting and retries are ours, not the SDK's: its
-client follows proxies and has no deadline for the whole request.
+client follows proxies, has no deadline for the whole request, and posts again when an answer was lost.
+
+A webhook tells nothing of what it posted. A bot's messages carry the delivery's id in their metadata: a try
+after the first looks for it before it posts again. What continues a notification answers it in its thread,
+and the first message shows how the group stands now.
 """
 
 import json
-from typing import Any, Final, Self
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from slack_sdk.models.attachments import BlockAttachment
-from slack_sdk.models.blocks import PlainTextObject, SectionBlock
+from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject, SectionBlock
 
 from watchfleet import http
+from watchfleet.errors import DeliveryError
 from watchfleet.model import Message, Receipt, Severity
 from watchfleet.notify.http_channel import Poster
 from watchfleet.notify.receivers import SlackConfig
-from watchfleet.notify.text import clean, distinction, facts, one_line, texts, title
+from watchfleet.notify.templates import render
+from watchfleet.notify.text import clean, distinction, facts, links, one_line, texts, title
 from watchfleet.settings import Settings
 
 GREEN: Final = "#2eb67d"
+EVENT_TYPE: Final = "watchfleet_notification"
+PAGES: Final = 5
 _COLOURS: Final = {Severity.INFO: "#36c5f0", Severity.WARNING: "#ecb22e", Severity.CRITICAL: "#e01e5a"}
 _FIELDS: Final = 10
-_LISTED: Final = 20
+_SECTIONS: Final = 40
+_LINES: Final = 400
+_SECTION_CAP: Final = 2900
+_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
+_PASSING: Final = {
+    "fatal_error", "internal_error", "ratelimited", "rate_limited", "request_timeout", "service_unavailable",
+    "team_added_to_org",
+}  # fmt: skip
+_GONE: Final = {"message_not_found", "cant_update_message", "edit_window_closed", "update_failed"}
+_ID: Final = re.compile(r"[CGD][A-Z0-9]{6,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How messages look.
+
+    Attributes:
+        title: A template for the heading.
+        text: A template for what stands below it.
+        sender: Name and icon to post under, as far as they are given.
+    """
+
+    title: str = ""
+    text: str = ""
+    sender: Mapping[str, str] = field(default_factory=dict)
 
 
 class SlackChannel:
@@ -30,36 +65,145 @@ class SlackChannel:
     Args:
         url: The webhook.
         poster: Makes the requests.
+        look: How messages look.
     """
 
     config = SlackConfig
 
-    def __init__(self, url: str, poster: Poster) -> None:
-        self._url, self._poster = http.check_url(url, "Slack's api_url"), poster
+    def __init__(self, url: str, poster: Poster, look: Look) -> None:
+        self._url, self._poster, self._look = http.check_url(url, "Slack's api_url"), poster, look
 
     @classmethod
-    def from_config(cls, config: SlackConfig, settings: Settings) -> Self:
-        """The channel."""
-        return cls(config.secret("api_url"), Poster.of(config, settings))
+    def from_config(cls, config: SlackConfig, settings: Settings) -> "SlackChannel | SlackBot":
+        """The channel: a bot if there is a token."""
+        names = {"username": config.username, "icon_emoji": config.icon_emoji, "icon_url": config.icon_url}
+        look = Look(config.title, config.text, {name: value for name, value in names.items() if value})
+        poster = Poster.of(config, settings)
+        token = config.secret("app_token")
+        if token:
+            return SlackBot(config.app_url, token, config.channel, poster, look)
+        return cls(config.secret("api_url"), poster, look)
 
     def send(self, message: Message) -> Receipt:
         """Post it."""
-        body = json.dumps(payload(message)).encode()
-        response = self._poster.post(self._url, body, {"Content-Type": "application/json; charset=utf-8"})
+        body = json.dumps(payload(message, self._look)).encode()
+        response = self._poster.post(self._url, body, _JSON)
         return Receipt(f"{response.status} {response.text[:200]}".strip())
 
 
-def payload(message: Message) -> dict[str, Any]:
+class SlackBot:
+    """Posts, answers and updates messages in one channel, as a bot.
+
+    Args:
+        url: Where the bot's methods are.
+        token: The bot's token.
+        channel: The channel's id, or #name.
+        poster: Makes the requests.
+        look: How messages look.
+    """
+
+    def __init__(self, url: str, token: str, channel: str, poster: Poster, look: Look) -> None:
+        self._url = http.check_url(url, "Slack's app_url").removesuffix("chat.postMessage").rstrip("/")
+        self._headers, self._channel = {**_JSON, "Authorization": f"Bearer {token}"}, channel
+        self._poster, self._look = poster, look
+
+    def send(self, message: Message) -> Receipt:
+        """Post it, in the thread of what it continues; unless an earlier try's message is there already."""
+        before = message.previous.extra if message.previous else {}
+        channel = str(before.get("channel") or self._channel)
+        thread = str(before.get("thread") or "")
+        content = payload(message, self._look)
+        found = self._posted(channel, thread, message.delivery_id) if message.attempt > 1 else ""
+        if found:
+            answer: dict[str, Any] = {"channel": self._id(channel), "ts": found}
+        else:
+            answer = self._post(message, channel, thread, content)
+        if thread:
+            self._update(channel, thread, content)
+        place = {"channel": answer["channel"], "thread": thread or answer["ts"], "found": bool(found)}
+        return Receipt("ok", reference=str(answer["ts"]), extra=place)
+
+    def _post(
+        self, message: Message, channel: str, thread: str, content: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"delivery_id": message.delivery_id}}
+        place = {"channel": channel, **({"thread_ts": thread} if thread else {})}
+        return self._call("chat.postMessage", {**content, **place, "metadata": metadata})
+
+    def _update(self, channel: str, ts: str, content: Mapping[str, Any]) -> None:
+        changed = {
+            "channel": channel,
+            "ts": ts,
+            "text": content["text"],
+            "attachments": content["attachments"],
+        }
+        try:
+            self._call("chat.update", changed)
+        except DeliveryError as error:
+            if error.reason.removeprefix("slack_") not in _GONE:
+                raise
+
+    def _posted(self, channel: str, thread: str, delivery_id: str) -> str:
+        """The ts of the message of that delivery; empty if there is none among the newest."""
+        method = "conversations.replies" if thread else "conversations.history"
+        asked = {"channel": self._id(channel), "limit": 200, "include_all_metadata": True}
+        for answer in self._pages(method, {**asked, **({"ts": thread} if thread else {})}):
+            for posted in answer.get("messages", ()):
+                told = posted.get("metadata", {})
+                if (
+                    told.get("event_type") == EVENT_TYPE
+                    and told["event_payload"].get("delivery_id") == delivery_id
+                ):
+                    return str(posted["ts"])
+        return ""
+
+    def _id(self, channel: str) -> str:
+        """The id of a channel that may be given by name: reading takes no names."""
+        if _ID.fullmatch(channel):
+            return channel
+        name = channel.removeprefix("#")
+        for answer in self._pages("conversations.list", {"limit": 1000, "exclude_archived": True}):
+            for known in answer.get("channels", ()):
+                if known.get("name") == name:
+                    return str(known["id"])
+        raise DeliveryError("slack_channel_not_found", permanent=True, detail=f"no channel is named {name}")
+
+    def _pages(self, method: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        cursor = ""
+        for _ in range(PAGES):
+            answer = self._call(method, {**asked, **({"cursor": cursor} if cursor else {})})
+            yield answer
+            cursor = str(answer.get("response_metadata", {}).get("next_cursor", ""))
+            if not cursor:
+                return
+
+    def _call(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps({**content, **(self._look.sender if method == "chat.postMessage" else {})}).encode()
+        response = self._poster.post(f"{self._url}/{method}", body, self._headers)
+        try:
+            answer: Any = json.loads(response.body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise DeliveryError("slack_unreadable", permanent=False, detail=response.text[:200])
+        if answer.get("ok") is not True:
+            error = one_line(str(answer.get("error", "unknown")), 100)
+            raise DeliveryError(f"slack_{error}", permanent=error not in _PASSING, detail=method)
+        return answer
+
+
+def payload(message: Message, look: Look) -> dict[str, Any]:
     """The message in Slack's form."""
-    heading = escape(title(message), 150)
+    heading = escape(one_line(render(look.title, message).text or title(message), 150), 150)
     colour = _COLOURS[message.severity] if message.status == "firing" else GREEN
-    attachment = BlockAttachment(blocks=_blocks(message), color=colour, fallback=heading)
+    attachment = BlockAttachment(blocks=_blocks(message, look), color=colour, fallback=heading)
     return {
         "text": heading,
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
         "attachments": [attachment.to_dict()],
+        **look.sender,
     }
 
 
@@ -74,21 +218,30 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _blocks(message: Message) -> list[Any]:
+def _blocks(message: Message, look: Look) -> list[Any]:
     fields = [_plain(f"{name}: {one_line(value, 300)}", 1500) for name, value in facts(message)]
-    return [*_sections(message), SectionBlock(fields=fields[:_FIELDS])]
-
-
-def _sections(message: Message) -> list[SectionBlock]:
-    """The texts of a single alert; of several, a line or two for each."""
-    if message.count == 1:
-        return [SectionBlock(text=_plain(text, 2900)) for text in texts(message.alerts[0])]
-    listed = message.alerts[:_LISTED]
-    lines = [": ".join([distinction(alert, message), *texts(alert)[:1]]) for alert in listed]
-    more = message.count - len(listed)
+    buttons = [ButtonElement(text=_plain(name, 70), url=url) for name, url in links(message)]
+    written = render(look.text, message).text
+    told = [written] if written and written.strip() else list(_told(message))
     return [
-        SectionBlock(text=_plain(line, 600)) for line in [*lines, *([f"and {more} more"] if more else [])]
+        *(SectionBlock(text=_plain(text, _SECTION_CAP)) for text in told),
+        SectionBlock(fields=fields[:_FIELDS]),
+        *([ActionsBlock(elements=buttons)] if buttons else []),
     ]
+
+
+def _told(message: Message) -> Iterator[str]:
+    """The texts of a single alert; of several, a line for each, many in a section."""
+    if message.count == 1:
+        yield from texts(message.alerts[0])
+        return
+    listed = message.alerts[:_LINES]
+    lines = [one_line(": ".join([distinction(each, message), *texts(each)[:1]]), 250) for each in listed]
+    more = message.count - len(listed)
+    lines += [f"and {more} more"] if more else []
+    size = max(1, -(-len(lines) // _SECTIONS))
+    for start in range(0, len(lines), size):
+        yield "\n".join(lines[start : start + size])
 
 
 def _plain(text: str, limit: int) -> PlainTextObject:

@@ -3,8 +3,9 @@
 import hmac
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from watchfleet import http
@@ -13,6 +14,7 @@ from watchfleet.errors import ConfigError
 from watchfleet.model import AlertFacts, Message, Receipt
 from watchfleet.notify.http_channel import Poster
 from watchfleet.notify.receivers import WebhookConfig
+from watchfleet.notify.templates import made
 from watchfleet.settings import Settings
 
 NO_END: Final = "0001-01-01T00:00:00Z"
@@ -26,24 +28,34 @@ class WebhookChannel:
         poster: Makes the requests.
         keys: Each signs the body.
         max_alerts: How many alerts are listed at most; 0 for all.
+        templates: Make further texts, by their keys in the JSON.
     """
 
     config = WebhookConfig
 
-    def __init__(self, url: str, poster: Poster, keys: Sequence[bytes] = (), max_alerts: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        poster: Poster,
+        keys: Sequence[bytes] = (),
+        max_alerts: int = 0,
+        templates: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._url = http.check_url(url, "the webhook's url")
         self._poster, self._keys, self._max_alerts = poster, tuple(keys), max_alerts
+        self._templates = templates
 
     @classmethod
     def from_config(cls, config: WebhookConfig, settings: Settings) -> Self:
         """The channel, signing with every key that the entry has."""
         secrets = (config.secret("signing_secret"), config.secret("old_signing_secret"))
+        templates = {"title": config.title, "text": config.text}
         keys = [_key(secret) for secret in secrets if secret]
-        return cls(config.secret("url"), Poster.of(config, settings), keys, config.max_alerts)
+        return cls(config.secret("url"), Poster.of(config, settings), keys, config.max_alerts, templates)
 
     def send(self, message: Message) -> Receipt:
         """Post it."""
-        body = json.dumps(payload(message, self._max_alerts)).encode()
+        body = json.dumps({**payload(message, self._max_alerts), **made(self._templates, message)}).encode()
         headers = {
             "Content-Type": "application/json",
             **signature(message.delivery_id, utcnow(), body, self._keys),

@@ -50,6 +50,7 @@ ENTRIES: Final = (
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),
     Entry("watchfleet.upkeep.check_outbox", timedelta(minutes=1), "a notification that vanished goes unseen"),
+    Entry("watchfleet.upkeep.check_in", timedelta(minutes=1), "Sentry sees no check-ins of periodic tasks"),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )
 

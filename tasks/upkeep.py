@@ -1,9 +1,11 @@
 """What keeps the store in shape."""
 
-from celery import shared_task
+from celery import current_app, shared_task
 
+from alert_channels import checkins
 from tasks.alerts import wake_unless_busy
 from watchfleet.clock import utcnow
+from watchfleet.db.beat_runs import last_runs
 from watchfleet.db.engine import get_engine, server_clock, transaction
 from watchfleet.embedded.logplaces import own_places
 from watchfleet.logs import upkeep
@@ -36,6 +38,15 @@ def sweep_outbox() -> list[str]:
         channels = sweep(connection, receivers(get_settings()), server_clock(connection))
     wake_unless_busy(channels)
     return list(channels)
+
+
+@shared_task(name="watchfleet.upkeep.check_in")
+def check_in() -> int:
+    """Tell Sentry of each periodic task whether beat sent it in time; returns how many it was told of."""
+    settings = get_settings()
+    with transaction() as connection:
+        runs = last_runs(connection)
+    return checkins.send(runs, current_app.conf.beat_schedule, settings)
 
 
 @shared_task(name="watchfleet.upkeep.check_outbox")

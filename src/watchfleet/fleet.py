@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final, Literal
 
-BUILTIN_CHANNELS: Final = ("log", "webhook", "email", "slack", "sentry")
+BUILTIN_CHANNELS: Final = ("log", "webhook", "email", "slack", "sentry", "apprise")
 DEFAULT_QUEUE: Final = "watchfleet.upkeep"
 INGEST_QUEUE: Final = "watchfleet.ingest"
 INGEST_TASK: Final = "watchfleet.ingest.write"

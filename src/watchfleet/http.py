@@ -137,12 +137,24 @@ def post(
 
 def refused(response: Response, now: datetime) -> DeliveryError:
     """The error for an answer that is not a 2xx."""
-    status = response.status
+    detail = f"{response.status} {response.reason} {response.text[:500]}".strip()
+    return settled(response.status, response.headers.get("retry-after", ""), detail, now)
+
+
+def settled(status: int, asked: str, detail: str, now: datetime | None = None) -> DeliveryError:
+    """The error for a status that is not a 2xx.
+
+    Args:
+        status: The HTTP status.
+        asked: The answer's `Retry-After`; empty if it has none.
+        detail: What the receiver said.
+        now: The present.
+    """
     return DeliveryError(
         f"http_{status}",
         permanent=status < 500 and status not in _TRY_AGAIN,
-        retry_after=retry_after(response.headers.get("retry-after", ""), now),
-        detail=f"{status} {response.reason} {response.text[:500]}".strip(),
+        retry_after=retry_after(asked, now or datetime.now(UTC)),
+        detail=detail,
     )
 
 

@@ -170,6 +170,15 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = Field(
         None, description="The Sentry project that alerts go to. Not set: the channel is off."
     )
+    sentry_environment: str = Field("production", description="What events and check-ins are filed under.")
+    sentry_check_ins: bool = Field(
+        default=False, description="Whether each periodic task is a monitor in that project, with check-ins."
+    )
+    alert_apprise_url: SecretStr | None = Field(
+        None,
+        description="Any service that Apprise knows, by its URL, such as tgram://token/chat. Not set: the "
+        "channel is off.",
+    )
     alert_email_enabled: bool = Field(
         default=False, description="Whether alerts go out by email; needs smtp_host and alert_email_to."
     )

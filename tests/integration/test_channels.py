@@ -393,7 +393,11 @@ def test_nobody_listens_for_mail() -> None:
 
 def test_an_address_with_a_line_end_is_refused_by_name() -> None:
     with pytest.raises(Exception, match="alert_email_to"):
-        EmailChannel(email.Server("127.0.0.1", 25, "none"), "a@example.com", ("b@example.com\r\nBcc: c@d.e",))
+        EmailChannel(
+            email.Server("127.0.0.1", 25, "none", operator_guard([])),
+            "a@example.com",
+            ("b@example.com\r\nBcc: c@d.e",),
+        )
 
 
 # --- log

@@ -14,8 +14,10 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 import schedules
+from tests.support import outcome_table
 from watchfleet import fleet
 from watchfleet.clock import format_duration
+from watchfleet.notify.receivers import CONFIGS, ChannelConfig
 from watchfleet.probes.registry import PROBES, kind
 from watchfleet.probes.targets import TargetFields
 from watchfleet.settings import Settings
@@ -77,7 +79,41 @@ def families_table() -> str:
     return _table(("Family", "Pool", "Queues", "Why this pool"), rows)
 
 
+def channel_fields_table() -> str:
+    """What every entry of a receiver has."""
+    return _fields(ChannelConfig)
+
+
+def channels_table() -> str:
+    """Each channel: what switches it on, and the fields of its entries."""
+    parts = []
+    for name, config in CONFIGS.items():
+        own = {
+            key: field for key, field in config.model_fields.items() if key not in ChannelConfig.model_fields
+        }
+        summary = (__import__(f"alert_channels.{name}", fromlist=["x"]).__doc__ or "").splitlines()[0]
+        rows = [
+            (f"`{field.alias or key}`", _default(field), field.description or "")
+            for key, field in own.items()
+        ]
+        table = f"\n{_table(('Key', 'Default', 'Meaning'), rows)}" if rows else ""
+        needs = f"In the receiver `default`: {config.needs}."
+        parts.append(f"### `{name}`\n\n{summary} {needs}\n{table}")
+    return "\n".join(parts)
+
+
+def outcomes_table() -> str:
+    """What each channel makes of each answer."""
+    http = outcome_table.rows()
+    mail = _table(("The mail server answers", "email"), outcome_table.MAIL.items())
+    log = _table(("The log", "log"), outcome_table.LOG.items())
+    return f"{_table(http[0], http[1:])}\n{mail}\n{log}"
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
+    "channel-fields": channel_fields_table,
+    "channels": channels_table,
+    "outcomes": outcomes_table,
     "settings": settings_table,
     "targets": targets_table,
     "probes": probes_table,

@@ -5,11 +5,12 @@ The certificate in `tls/` is for these receivers alone; its key is public.
 
 import asyncio
 import json
+import socket
 import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -129,10 +130,58 @@ class SlackReceiver(HttpReceiver):
 
 def _slack_takes(block: dict[str, Any]) -> bool:
     text, fields = block.get("text"), block.get("fields", [])
+    if block["type"] == "actions":
+        return all(each["type"] == "button" and each["url"].startswith("http") for each in block["elements"])
     if block["type"] != "section" or not (text or fields) or len(fields) > 10:
         return False
     long = text is not None and not 1 <= len(text["text"]) <= 3000
     return not long and all(1 <= len(each["text"]) <= 2000 for each in fields)
+
+
+class SlackApi(HttpReceiver):
+    """A Slack with one channel, in which a bot posts, updates and reads."""
+
+    CHANNEL = "C024BE91L"
+    TOKEN = "xoxb-of-the-test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return super().url.replace("/hook", "/api/")
+
+    def methods(self) -> list[str]:
+        return [request.path.rpartition("/")[2] for request in self.requests]
+
+    def answer(self, request: Request) -> Answer:
+        if self.answers:
+            scripted = self.answers.popleft()
+            if scripted.drop:
+                self._act(request)  # it is taken, and the answer is lost
+            return scripted
+        if request.headers.get("authorization") != f"Bearer {self.TOKEN}":
+            return Answer(body=b'{"ok": false, "error": "invalid_auth"}')
+        return Answer(body=json.dumps(self._act(request)).encode())
+
+    def _act(self, request: Request) -> dict[str, Any]:
+        method, asked = request.path.rpartition("/")[2], request.json
+        if method == "conversations.list":
+            return {"ok": True, "channels": [{"id": self.CHANNEL, "name": "alerts"}]}
+        if asked["channel"] not in {self.CHANNEL, "#alerts"}:
+            return {"ok": False, "error": "channel_not_found"}
+        if method == "chat.postMessage":
+            ts = f"1700000000.{len(self.messages):06}"
+            self.messages.append({**asked, "ts": ts})
+            return {"ok": True, "channel": self.CHANNEL, "ts": ts}
+        if method == "chat.update":
+            found = [message for message in self.messages if message["ts"] == asked["ts"]]
+            for message in found:
+                message.update(asked)
+            return {"ok": True, "ts": asked["ts"]} if found else {"ok": False, "error": "message_not_found"}
+        thread = asked.get("ts")
+        return {"ok": True, "messages": [each for each in self.messages if each.get("thread_ts") == thread]}
 
 
 class SentryReceiver(HttpReceiver):
@@ -200,6 +249,25 @@ def http_receiver(*, tls: bool = False) -> Iterator[HttpReceiver]:
 @contextmanager
 def slack_receiver() -> Iterator[SlackReceiver]:
     yield from _closing(SlackReceiver())
+
+
+@contextmanager
+def slack_api() -> Iterator[SlackApi]:
+    yield from _closing(SlackApi())
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port on which connections are neither accepted nor refused: its queue is full."""
+    with socket.socket() as listener, ExitStack() as queue:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield int(listener.getsockname()[1])
 
 
 @contextmanager

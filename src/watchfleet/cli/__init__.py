@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "doctor": "watchfleet.cli.doctor:doctor",
     "config": "watchfleet.cli.config:config",
     "db": "watchfleet.cli.db:db",
+    "channels": "watchfleet.cli.channels:channels",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "rollups": "watchfleet.cli.rollups:rollups",

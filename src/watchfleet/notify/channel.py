@@ -1,6 +1,6 @@
 """What a notification channel is."""
 
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from watchfleet.model import Message, Receipt
 from watchfleet.notify.receivers import ChannelConfig
@@ -30,8 +30,8 @@ class Channel(Sender, Protocol):
     config: type[ChannelConfig]
 
     @classmethod
-    def from_config(cls, config: Any, settings: Settings) -> Self:
-        """The channel for an entry, which is of the class's own `config`.
+    def from_config(cls, config: Any, settings: Settings) -> Sender:
+        """What sends for an entry, which is of the class's own `config`.
 
         Raises:
             ConfigError: A value cannot be used.

@@ -20,9 +20,14 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     """
     total = _OFFSET
     for name, value in sorted(labels.items()):
-        for byte in (*name.encode(), 0xFF, *value.encode(), 0xFF):
+        # What is no Unicode has a name as well.
+        for byte in (*_bytes(name), 0xFF, *_bytes(value), 0xFF):
             total = (total ^ byte) * _PRIME & 0xFFFFFFFFFFFFFFFF
     return f"{total:016x}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def transition(alert_fingerprint: str, status: Literal["firing", "resolved"], at: datetime) -> str:

@@ -66,6 +66,8 @@ class ChannelConfig(_Strict):
     needs: ClassVar[str] = "a receiver that names it"
 
     send_resolved: bool = Field(default=True, description="Whether the end of an alert is told, too.")
+    title: str = Field("", description="A template for the heading, in Jinja2. Not set: ours.")
+    text: str = Field("", description="A template for the text, in Jinja2. Not set: ours.")
     rate_limit: float = Field(
         0, ge=0, description="How many notifications a second may be sent, in the long run. 0: any number."
     )
@@ -207,7 +209,9 @@ class SentryConfig(HttpChannelConfig):
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
         """For `sentry_dsn`."""
-        return None if settings.sentry_dsn is None else cls(dsn=settings.sentry_dsn)
+        if settings.sentry_dsn is None:
+            return None
+        return cls(dsn=settings.sentry_dsn, environment=settings.sentry_environment)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -240,7 +244,10 @@ class EmailConfig(ChannelConfig):
         None, description="TLS from the first byte on instead of STARTTLS. Not set: on port 465."
     )
     tls_config: Tls = Field(Tls(), description="How to trust the server, and be trusted by it.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Further header fields.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Further header fields; templates, too. Subject wins over title."
+    )
+    html: str = Field("", description="A template for the HTML part, in Jinja2. Not set: ours.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -281,6 +288,29 @@ class EmailConfig(ChannelConfig):
         return self
 
 
+class AppriseConfig(ChannelConfig):
+    """An entry of `apprise_configs`: any service that Apprise knows, by its URL."""
+
+    needs: ClassVar[str] = "ALERT_APPRISE_URL"
+
+    digest_over: int = Field(READ_BY_PEOPLE, ge=0, description="As everywhere.")
+    url: SecretStr | None = Field(None, description="Apprise's URL of the service, such as tgram://...")
+    url_file: Path | None = Field(None, description="A file that holds it.")
+    timeout: Timeout = Field(
+        parse_duration("15s"), description="How long one try may take, 15s at most. 0s: 15s."
+    )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """For `alert_apprise_url`."""
+        return None if settings.alert_apprise_url is None else cls(url=settings.alert_apprise_url)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        _one_of(self, "url")
+        return self
+
+
 class LogConfig(ChannelConfig):
     """An entry of `log_configs`."""
 
@@ -298,6 +328,7 @@ CONFIGS: Final[dict[str, type[ChannelConfig]]] = {
     "email": EmailConfig,
     "slack": SlackConfig,
     "sentry": SentryConfig,
+    "apprise": AppriseConfig,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from watchfleet.model import AlertFacts, Message
 
 SUBJECTS: Final = ("target", "instance", "queue", "account", "job")
+_LINK: Final = re.compile(r"https?://[\w.:\[\]-]+(?:[/?#][!#-;=?-Z_a-z~%]*)?", re.ASCII)
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Control characters, marks that turn the direction of what follows, and invisible ones.
@@ -63,6 +64,17 @@ def texts(alert: AlertFacts) -> list[str]:
     """The alert's summary and description, as far as it has them."""
     annotations = (alert.annotations.get(name, "") for name in ("summary", "description"))
     return [text for text in annotations if text.strip()]
+
+
+def links(message: Message) -> list[tuple[str, str]]:
+    """Where more is to be seen: runbook, dashboard, source, as far as they are plain web addresses."""
+    first = message.alerts[0]
+    named = (
+        ("Runbook", first.annotations.get("runbook_url", "")),
+        ("Dashboard", first.annotations.get("dashboard_url", "")),
+        ("Source", first.generator_url),
+    )
+    return [(name, url) for name, url in named if _LINK.fullmatch(url) and len(url) <= 2000]
 
 
 def distinction(alert: AlertFacts, message: Message) -> str:

@@ -41,6 +41,7 @@ def test_without_any_setting_the_log_is_on_and_every_other_says_once_what_it_nee
         "the channel email is off: it needs ALERT_EMAIL_ENABLED, SMTP_HOST and ALERT_EMAIL_TO",
         "the channel slack is off: it needs SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN and SLACK_CHANNEL",
         "the channel sentry is off: it needs SENTRY_DSN",
+        "the channel apprise is off: it needs ALERT_APPRISE_URL",
     ]
 
 
@@ -51,6 +52,7 @@ def test_a_channel_with_a_receiver_is_on() -> None:
         sentry_dsn=SecretStr("http://key@127.0.0.1:9/1"),
         alert_email_enabled=True,
         smtp_host="127.0.0.1",
+        alert_apprise_url=SecretStr("json://127.0.0.1:9/"),
         alert_email_to=["ops@example.com"],
     )
     assert tuple(channels(settings)) == fleet.BUILTIN_CHANNELS
