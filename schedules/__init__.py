@@ -36,7 +36,7 @@ ENTRIES: Final = (
         "no target of `scrape` is scraped",
         idle=timedelta(minutes=1),  # to end the series of targets that were configured before
     ),
-    Entry("watchfleet.rules.evaluate", timedelta(seconds=15), "no alert fires or resolves"),
+    Entry("watchfleet.rules.evaluate", timedelta(seconds=1), "no alert fires or resolves"),
     Entry("watchfleet.rollups.advance", timedelta(seconds=30), "long ranges are read from raw samples"),
     Entry("watchfleet.rollups.verify", timedelta(hours=1), "a rollup that is wrong stays unnoticed"),
     Entry(
@@ -51,6 +51,11 @@ ENTRIES: Final = (
     Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),
     Entry("watchfleet.upkeep.check_outbox", timedelta(minutes=1), "a notification that vanished goes unseen"),
     Entry("watchfleet.upkeep.check_in", timedelta(minutes=1), "Sentry sees no check-ins of periodic tasks"),
+    Entry(
+        "watchfleet.upkeep.observe",
+        timedelta(seconds=15),
+        "rules and queries see nothing of the fleet itself",
+    ),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )
 

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from celery import Task, shared_task
 
+from tasks.rules import ringer
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import in_transaction
 from watchfleet.errors import StoreUnavailableError
 from watchfleet.fleet import INGEST_TASK
 from watchfleet.metrics import ingest
+from watchfleet.rules.bell import of_batch
 
 PATIENCE: Final = 200.0
 """Seconds that a batch waits for the store where it is, within the time limit; others wait in the queue."""
@@ -22,3 +24,5 @@ def write(self: Task, batch_id: str, batch: Any) -> None:
         in_transaction(partial(ingest.write, batch_id=batch_id, batch=batch, now=utcnow()), PATIENCE)
     except StoreUnavailableError:
         self.apply_async((batch_id, batch), task_id=self.request.id)
+    else:
+        ringer.arrived(of_batch(batch))

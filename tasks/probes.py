@@ -2,27 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from celery import shared_task
 
-from tasks.rules import evaluate
+from tasks.rules import ringer
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.probes import rounds
 from watchfleet.probes.probe import Target
 from watchfleet.probes.recorder import Recorder
 
-EVALUATE_EXPIRES: Final = 15.0
-"""Seconds: after them the periodic evaluation has come by."""
-
-
-def call_rules() -> None:
-    """Have the alert rules look at once."""
-    evaluate.apply_async(expires=EVALUATE_EXPIRES, retry=False)
-
-
-recorder = Recorder(transaction, call_rules)
+recorder = Recorder(transaction, ringer.arrived)
 
 
 @shared_task(name="watchfleet.probes.dispatch")

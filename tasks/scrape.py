@@ -4,10 +4,11 @@ from typing import Final
 
 from celery import shared_task
 
+from tasks.rules import ringer
 from watchfleet.clock import utcnow
 from watchfleet.probes.scrape.rounds import Scraper
 
-scraper: Final = Scraper()
+scraper: Final = Scraper(ringer.arrived)
 
 
 @shared_task(name="watchfleet.probes.scrape_dispatch")

@@ -13,6 +13,8 @@ from watchfleet.metrics import retention
 from watchfleet.notify.accounts import check, prune
 from watchfleet.notify.policy import receivers
 from watchfleet.notify.sweeper import sweep
+from watchfleet.rules import vitals
+from watchfleet.rules.library import get_library
 from watchfleet.settings import get_settings
 
 
@@ -55,3 +57,10 @@ def check_outbox() -> dict[str, int]:
     with transaction() as connection:
         prune(connection, server_clock(connection) - get_settings().retention_notifications)
         return check(connection)
+
+
+@shared_task(name="watchfleet.upkeep.observe")
+def observe() -> int:
+    """Keep the fleet's own figures as samples; returns how many."""
+    with transaction() as connection:
+        return vitals.observe(connection, get_library(), utcnow())

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     dependency_interval: Period = Field(
         parse_duration("5s"), description="How often the fleet's own dependencies are probed."
     )
+    rule_files: CommaList = Field(
+        default_factory=list,
+        description="Rule files, beside those that come with the fleet; may hold * and **. Relative to the "
+        "folder of the configuration file.",
+    )
     schedules: Periods = Field(
         default_factory=dict, description="Another period for a periodic task, by the task's name."
     )

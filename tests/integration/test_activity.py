@@ -21,7 +21,7 @@ from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.metrics import ingest
-from watchfleet.rules.evaluate import evaluate
+from watchfleet.rules.raised import evaluate_raised
 
 EVERYONE = policy_for(["log"])
 
@@ -69,7 +69,7 @@ def test_a_raised_alert_fires_is_told_and_ends_when_it_is_taken_back(
         assert watchfleet.alert("LoginWall", severity="critical", labels=labels, summary="All is lost")
     assert ship().rejected == 0
     with engine.begin() as connection:
-        (fired,) = evaluate(connection, utcnow(), EVERYONE).transitions
+        (fired,) = evaluate_raised(connection, EVERYONE, utcnow()).transitions
         assert fired.alert.labels == {
             "alertname": "LoginWall",
             "severity": "critical",
@@ -77,11 +77,11 @@ def test_a_raised_alert_fires_is_told_and_ends_when_it_is_taken_back(
             "platform": "instagram",
         }
         assert fired.alert.annotations == {"summary": "All is lost", "correlation_id": "order-1"}
-        assert evaluate(connection, utcnow(), EVERYONE).transitions == ()
+        assert evaluate_raised(connection, EVERYONE, utcnow()).transitions == ()
     watchfleet.alert("LoginWall", severity="critical", labels=labels, resolved=True)
     ship()
     with engine.begin() as connection:
-        (over,) = evaluate(connection, utcnow() + timedelta(seconds=1), EVERYONE).transitions
+        (over,) = evaluate_raised(connection, EVERYONE, utcnow() + timedelta(seconds=1)).transitions
         assert over.after == "resolved"
 
 
@@ -92,9 +92,13 @@ def test_an_alert_ends_by_itself_when_it_was_not_raised_again(
     ship()
     now = utcnow()
     with engine.begin() as connection:
-        assert [change.after for change in evaluate(connection, now, EVERYONE).transitions] == ["firing"]
+        assert [change.after for change in evaluate_raised(connection, EVERYONE, now).transitions] == [
+            "firing"
+        ]
         later = now + timedelta(minutes=11)
-        assert [change.after for change in evaluate(connection, later, EVERYONE).transitions] == ["resolved"]
+        assert [change.after for change in evaluate_raised(connection, EVERYONE, later).transitions] == [
+            "resolved"
+        ]
 
 
 def test_a_trace_shows_what_happened_in_order(
@@ -109,7 +113,7 @@ def test_a_trace_shows_what_happened_in_order(
         activity.record("task", "other", 1.0)
     ship()
     with engine.begin() as connection:
-        evaluate(connection, utcnow(), EVERYONE)
+        evaluate_raised(connection, EVERYONE, utcnow())
     trace.main(["order-2", "--json"], standalone_mode=False)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["kind"], line["what"]) for line in lines] == [
@@ -139,7 +143,7 @@ def test_an_older_word_that_comes_late_changes_nothing(engine: Engine, client: C
     with engine.begin() as connection:
         ingest.write(connection, "late", late, utcnow())
         ingest.write(connection, "early", early, utcnow())
-        assert evaluate(connection, utcnow() + timedelta(seconds=1), EVERYONE).transitions == ()
+        assert evaluate_raised(connection, EVERYONE, utcnow() + timedelta(seconds=1)).transitions == ()
 
 
 @pytest.mark.parametrize(

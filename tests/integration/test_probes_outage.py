@@ -1,7 +1,7 @@
 """While the store or the broker is away, checks go on, results wait for it, and nothing hangs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from watchfleet.metrics.read import recent
 from watchfleet.model import ProbeResult, Status
 from watchfleet.probes import health, recorder, rounds
 from watchfleet.probes.dispatch import sync
-from watchfleet.probes.record import Found, Recorded
+from watchfleet.probes.record import Found, Recorded, Series
 from watchfleet.probes.recorder import DROPPED, Recorder
 from watchfleet.probes.standby import SETTLING_SECONDS, TURN_KEY, Standby, take_over
 from watchfleet.probes.targets import get_targets
@@ -72,7 +72,7 @@ class Rules:
         self.failures: list[int] = []
         self.away = False
 
-    def call(self) -> None:
+    def call(self, series: Iterable[Series]) -> None:
         if self.away:
             raise ConnectionError("the broker is away")
         self.failures.append(shop().failures)

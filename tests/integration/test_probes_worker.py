@@ -50,6 +50,7 @@ def client(environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path) -> I
     }
     configuration.write_text(json.dumps({"targets": [target, {"name": "broken", "kind": "nonsense"}]}))
     environment.setenv("WATCHFLEET_CONFIG", str(configuration))
+    environment.setenv("LOG_FORMAT", "text")
     environment.chdir(ROOT)
     log = tmp_path / "worker.log"
     with running([*WORKER, *OPTIONS], log, signal.SIGKILL), Celery(broker=os.environ["BROKER_URL"]) as client:
@@ -85,5 +86,5 @@ def test_a_tick_checks_what_is_due_and_failures_call_the_rules(client: Celery, w
         wait_until(lambda: tick(client) or (failures("shop") or 0) >= 2, every=0.3)
         assert status("shop") is Status.DOWN
         calls = [json.loads(message) for message in broker.lrange("watchfleet.rules", 0, -1)]
-    assert {call["headers"]["task"] for call in calls} == {"watchfleet.rules.evaluate"}
+    assert {call["headers"]["task"] for call in calls} == {"watchfleet.rules.evaluate_now"}
     assert all(call["headers"]["expires"] for call in calls)

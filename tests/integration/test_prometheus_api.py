@@ -139,7 +139,12 @@ def test_alerts_and_rules(client: FlaskClient) -> None:
     assert get(client, "alerts") == {"alerts": []}
     labels = {"alertname": "DependencyDown", "target": "shop", "severity": "critical"}
     with transaction() as connection:
-        row = {"rule": "DependencyDown", "severity": "critical", "labels": labels, "evaluated_at": NOW}
+        row = {
+            "rule": "builtin/fleet.yml;fleet;DependencyDown",
+            "severity": "critical",
+            "labels": labels,
+            "evaluated_at": NOW,
+        }
         row |= {"annotations": {"summary": "shop is down"}, "active_at": NOW, "value": 0.0}
         for state in ("firing", "resolved"):
             connection.execute(insert(alert).values(**row, fingerprint=state, state=state))

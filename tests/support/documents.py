@@ -156,6 +156,7 @@ def _importable(name: str) -> bool:
 def variables(_document: str, text: str) -> Iterator[str]:
     """Variables in upper case are settings, or known by name."""
     known = {name for found in settings_names.variables().values() for name in found}
+    known |= settings_names.of_rules()
     prose = [
         *_CODE.findall(_FENCE.sub("", text)),
         *(body for info, body in _FENCE.findall(text) if info == "sh"),

@@ -20,6 +20,11 @@ from watchfleet.clock import format_duration
 from watchfleet.notify.receivers import CONFIGS, ChannelConfig
 from watchfleet.probes.registry import PROBES, kind
 from watchfleet.probes.targets import TargetFields
+from watchfleet.promql.source import metric_of
+from watchfleet.rules.files import load
+from watchfleet.rules.library import BUILTIN
+from watchfleet.rules.model import Rule
+from watchfleet.rules.stages import selectors
 from watchfleet.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +32,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
 )
 _SECTION = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -110,6 +115,32 @@ def outcomes_table() -> str:
     return f"{_table(http[0], http[1:])}\n{mail}\n{log}"
 
 
+def rules_table() -> str:
+    """The rules that come with the fleet, each with its parameters."""
+    groups = [group for path in sorted(BUILTIN.glob("*.yml")) for group in load(path).file.groups]
+    rows = [
+        (
+            f"[{rule.name}](runbooks/{rule.name}.md)",
+            rule.labels.get("severity", "the target's"),
+            format_duration(rule.hold),
+            ", ".join(f"`{name}`" for name in _metrics(rule)),
+            "; ".join(_parameter(rule, name) for name in rule.parameters) or "–",
+        )
+        for group in groups
+        for rule in group.rules
+    ]
+    return _table(("Rule", "Severity", "For", "Reads", "Parameters: variable, default, meaning"), rows)
+
+
+def _metrics(rule: Rule) -> list[str]:
+    return sorted({metric_of(one.matchers) for one in selectors(rule.expr.root)})
+
+
+def _parameter(rule: Rule, name: str) -> str:
+    option = rule.options.params[name]
+    return f"`{name}`: `{option.env}`, `{rule.parameters[name].value}`. {option.description}"
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "channel-fields": channel_fields_table,
     "channels": channels_table,
@@ -119,6 +150,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "probes": probes_table,
     "schedule": schedule_table,
     "families": families_table,
+    "rules": rules_table,
 }
 
 

@@ -1,14 +1,16 @@
 """Targets and their checks in the store, as the probes write them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import probe_target
-from watchfleet.metrics.ingest import write_samples
-from watchfleet.model import Kind, Sample, Status
+from watchfleet.model import ProbeResult, Severity, Status
+from watchfleet.probes.dispatch import sync
+from watchfleet.probes.probe import Options, Target
+from watchfleet.probes.record import Found, record
 
 INTERVAL = 5.0
 
@@ -29,24 +31,28 @@ def configure(name: str, now: datetime, *, kind: str = "http", **columns: object
         connection.execute(insert(probe_target).values(values))
 
 
-def remove(name: str) -> None:
-    """Take a target out of the configuration."""
+def remove_all(at: datetime) -> None:
+    """Take every target out of the configuration."""
     with transaction() as connection:
-        connection.execute(delete(probe_target).where(probe_target.c.name == name))
+        sync(connection, [], at)
 
 
-def check(name: str, at: datetime, *, ok: bool, kind: str = "http", reason: str = "timeout") -> None:
-    """Record one check of a target."""
-    sample = Sample("probe_success", {"target": name, "kind": kind}, Kind.GAUGE, at.timestamp(), float(ok))
+def check(name: str, at: datetime, *, ok: bool, reason: str = "timeout") -> None:
+    """Record one check of a target, as the probes' worker does."""
+    status = Status.UP if ok else Status.DOWN
+    result = ProbeResult(name, status, "" if ok else reason, 0.1, at)
     with transaction() as connection:
-        write_samples(connection, f"{name}:{at.isoformat()}", [sample], at)
-        connection.execute(
-            update(probe_target)
-            .where(probe_target.c.name == name)
-            .values(
-                status=Status.UP if ok else Status.DOWN,
-                failures=0 if ok else probe_target.c.failures + 1,
-                reason="" if ok else reason,
-                checked_at=at,
-            )
+        row = connection.execute(select(probe_target).where(probe_target.c.name == name)).one()
+        target = Target(
+            name,
+            row.kind,
+            timedelta(seconds=row.interval_seconds),
+            timedelta(seconds=1),
+            None,
+            row.labels,
+            Severity(row.severity),
+            required=False,
+            own=False,
+            options=Options(),
         )
+        record(connection, f"{name}:{at.isoformat()}", [Found(target, result)], at)

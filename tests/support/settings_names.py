@@ -4,6 +4,8 @@ from typing import get_args
 
 from pydantic import AliasChoices, SecretStr
 
+from watchfleet.rules.files import load
+from watchfleet.rules.library import BUILTIN
 from watchfleet.settings import Settings
 
 OTHERS = {
@@ -23,6 +25,13 @@ OTHERS = {
 def variables() -> dict[str, set[str]]:
     """Each setting's environment variables, by its name."""
     return {name: _names(name) for name in Settings.model_fields}
+
+
+def of_rules() -> set[str]:
+    """The variables that parameters of the fleet's own rules take their values from."""
+    groups = [group for path in BUILTIN.glob("*.yml") for group in load(path).file.groups]
+    options = [option for group in groups for rule in group.rules for option in rule.options.params.values()]
+    return {option.env for option in options if option.env}
 
 
 def secrets() -> set[str]:

@@ -10,8 +10,8 @@ EVALUATE = "watchfleet.rules.evaluate"
 def test_an_entry_names_its_task_period_queue_and_expiry():
     assert beat_schedule({})[EVALUATE] == {
         "task": EVALUATE,
-        "schedule": timedelta(seconds=15),
-        "options": {"queue": "watchfleet.rules", "expires": 15.0},
+        "schedule": timedelta(seconds=1),
+        "options": {"queue": "watchfleet.rules", "expires": 1.0},
     }
 
 
@@ -31,7 +31,7 @@ def test_a_task_for_which_nothing_is_configured_runs_less_often_unless_its_perio
     assert beat_schedule({})[scrape]["schedule"] == timedelta(seconds=1)
     assert beat_schedule({}, [scrape])[scrape]["schedule"] == timedelta(minutes=1)
     assert beat_schedule({scrape: timedelta(seconds=2)}, [scrape])[scrape]["schedule"] == timedelta(seconds=2)
-    assert beat_schedule({}, [EVALUATE])[EVALUATE]["schedule"] == timedelta(seconds=15)
+    assert beat_schedule({}, [EVALUATE])[EVALUATE]["schedule"] == timedelta(seconds=1)
 
 
 def test_each_task_has_one_entry():

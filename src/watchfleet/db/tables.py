@@ -341,7 +341,7 @@ alert = Table(
     "alert",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("rule", Text, nullable=False),
+    Column("rule", Text, nullable=False, comment="The rule's key: file, group, name and labels"),
     Column("fingerprint", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("labels", JSONB, nullable=False),
@@ -353,8 +353,11 @@ alert = Table(
     _instant("resolved_at", nullable=True),
     _instant("evaluated_at"),
     Column("value", Double),
+    Column("rule_group", Text, nullable=False, server_default="", comment="The key of the rule's group"),
+    _instant("missing_since", nullable=True),
     UniqueConstraint("rule", "fingerprint"),
     CheckConstraint("state IN ('inactive', 'pending', 'firing', 'resolved')", name="state"),
+    Index("ix_alert_active", "rule_group", postgresql_where="state IN ('pending', 'firing')"),
 )
 
 alert_event = Table(
@@ -368,6 +371,49 @@ alert_event = Table(
     Column("reason", Text, nullable=False),
     Column("value", Double),
     Index("ix_alert_event_alert_id_at", "alert_id", "at"),
+)
+
+rule_group = Table(
+    "rule_group",
+    metadata,
+    Column("key", Text, primary_key=True, comment="File and name"),
+    Column("interval_seconds", Double, nullable=False),
+    _instant("evaluated_at"),
+    Column("seconds", Double, nullable=False, comment="How long the last evaluation took"),
+    Column("evaluations", BigInteger, nullable=False, server_default="0"),
+    Column("skipped", BigInteger, nullable=False, server_default="0", comment="Times that were let pass"),
+    Column("rules", JSONB, nullable=False, comment="Of each rule, by its key: how its last evaluation went"),
+    comment="Each group's last evaluation: who evaluates it next goes on from here",
+)
+
+rule_output = Table(
+    "rule_output",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("series", LargeBinary, nullable=False, comment="As int32: those that the rule wrote last"),
+    comment="What rules wrote: each series that the next evaluation lacks gets a staleness marker",
+)
+
+rule_override = Table(
+    "rule_override",
+    metadata,
+    Column("rule", Text, primary_key=True, comment="The rule's name, or group/name"),
+    Column("enabled", Boolean, comment="NULL: as the file says"),
+    Column("settings", JSONB, nullable=False, server_default="{}", comment="Parameters and times, by name"),
+    comment="What operators changed of rules, over what the files say",
+)
+
+rule_audit = Table(
+    "rule_audit",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _instant("at"),
+    Column("who", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("before", JSONB, nullable=False),
+    Column("after", JSONB, nullable=False),
+    Index("ix_rule_audit_rule", "rule"),
+    comment="Who changed what of which rule, and when",
 )
 
 outbox = Table(

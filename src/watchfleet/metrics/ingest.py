@@ -33,6 +33,8 @@ AHEAD: Final = timedelta(minutes=10)
 
 STALE_NAN: Final = 0x7FF0_0000_0000_0002
 """The bits of Prometheus's staleness marker, which any series may end with."""
+STALE: Final[float] = np.array([STALE_NAN], np.int64).view(np.float64)[0].item()
+"""The marker itself."""
 
 _SAMPLES: Final = Layout([("series_id", "i4"), ("ts", "ts"), ("value", "f8")])
 _INSTANTS: Final = Layout([("series_id", "i4"), ("ts", "ts")])

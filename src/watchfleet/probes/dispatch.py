@@ -14,8 +14,11 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, text
 
 from watchfleet.clock import slot_start
+from watchfleet.metrics.ingest import STALE, write_samples
+from watchfleet.model import Kind, Sample
 from watchfleet.probes.probe import Target
 from watchfleet.probes.reasons import Reason
+from watchfleet.probes.record import FAILED_CHECKS, standing_labels
 from watchfleet.probes.registry import kind
 from watchfleet.probes.targets import Targets
 
@@ -46,6 +49,7 @@ _SYNC: Final = text(
     " WHERE (old.kind, old.interval_seconds, old.severity, old.labels)"
     " IS DISTINCT FROM (excluded.kind, excluded.interval_seconds, excluded.severity, excluded.labels)"
 )
+_KNOWN: Final = text("SELECT name, kind, severity, labels FROM probe_target")
 _DROP: Final = text("DELETE FROM probe_target WHERE name <> ALL(CAST(:names AS text[]))")
 
 
@@ -87,6 +91,7 @@ def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> No
     """Make the store's targets those of the configuration; what did not change keeps its state."""
     ordered = sorted(targets, key=lambda target: target.name)
     names = [target.name for target in ordered]
+    _end_others(connection, ordered, now)
     connection.execute(_DROP, {"names": names})
     connection.execute(
         _SYNC,
@@ -100,6 +105,17 @@ def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> No
             "due": [first_due(target, now) for target in ordered],
         },
     )
+
+
+def _end_others(connection: Connection, targets: Sequence[Target], now: datetime) -> None:
+    """End the standing of targets that are gone or have other labels, so that no alert goes by it."""
+    kept = {frozenset(standing_labels(target).items()) for target in targets}
+    known = [standing_labels(row) for row in connection.execute(_KNOWN)]
+    ended = [labels for labels in known if frozenset(labels.items()) not in kept]
+    if ended:
+        at = now.timestamp()
+        samples = [Sample(FAILED_CHECKS, labels, Kind.GAUGE, at, STALE) for labels in ended]
+        write_samples(connection, f"probes:ended:{at:.3f}", samples, now)
 
 
 def first_due(target: Target, now: datetime) -> datetime:

@@ -1,12 +1,12 @@
 """Write what a batch found into the store: samples, and each target's standing."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from watchfleet.metrics.ingest import write_samples
 from watchfleet.model import Kind, ProbeResult, Sample, Status
@@ -23,8 +23,20 @@ _STANDING: Final = text(
     " CAST(:details AS text[]), CAST(:checked AS timestamptz[]))"
     " AS new (name, status, reason, detail, checked_at)"
     " WHERE old.name = new.name AND (old.checked_at IS NULL OR old.checked_at < new.checked_at)"
-    " RETURNING old.status_since = old.checked_at AS changed, old.failures"
+    " RETURNING old.name, old.status_since = old.checked_at AS changed, old.status_since, old.checked_at,"
+    " old.failures, old.reason, old.detail"
 )
+
+
+FAILED_CHECKS: Final = "probe_failed_checks"
+"""The metric of how many checks of a target failed in a row."""
+FAILURE: Final = "probe_failure"
+"""The metric that tells by its label `reason` why a target's last check failed; its value is always 1."""
+TROUBLED: Final = timedelta(minutes=10)
+"""How long after a change of its status each check of a target tells how many failed in a row."""
+
+Series = tuple[str, Mapping[str, str]]
+"""The name and the labels of a series."""
 
 
 class Found(NamedTuple):
@@ -41,15 +53,12 @@ class Recorded:
     Attributes:
         changed: Whether any target's status is another than before.
         failing: How many of the targets are failing.
+        series: The series that got samples.
     """
 
     changed: bool = False
     failing: int = 0
-
-    @property
-    def matters(self) -> bool:
-        """Whether the alert rules should look at once."""
-        return self.changed or self.failing > 0
+    series: tuple[Series, ...] = field(default=(), compare=False)
 
 
 def batch_id(slot: str, names: Sequence[str]) -> str:
@@ -69,7 +78,8 @@ def record(connection: Connection, batch: str, found: Sequence[Found], now: date
     """
     if not found:
         return Recorded()
-    write_samples(connection, batch, list(samples(found)), now)
+    written = list(samples(found))
+    write_samples(connection, batch, written, now)
     results = [result for _, result in found]
     rows = connection.execute(
         _STANDING,
@@ -81,7 +91,34 @@ def record(connection: Connection, batch: str, found: Sequence[Found], now: date
             "checked": [result.checked_at for result in results],
         },
     ).all()
-    return Recorded(any(row.changed for row in rows), sum(row.failures > 0 for row in rows))
+    standings = list(_standings(found, rows))
+    if standings:
+        write_samples(connection, f"{batch}:standing", standings, now)
+    series = tuple((one.name, one.labels) for one in (*written, *standings))
+    return Recorded(any(row.changed for row in rows), sum(row.failures > 0 for row in rows), series)
+
+
+def _standings(found: Sequence[Found], rows: "Sequence[Row[Any]]") -> Iterator[Sample]:
+    """How many checks in a row failed, of each target that is or lately was in trouble."""
+    targets = {target.name: target for target, _ in found}
+    for row in rows:
+        if row.failures or row.checked_at - row.status_since < TROUBLED:
+            target = targets[row.name]
+            labels, at = standing_labels(target), row.checked_at.timestamp()
+            yield Sample(FAILED_CHECKS, labels, Kind.GAUGE, at, float(row.failures))
+            if row.failures and row.reason:
+                verdict = {"target": target.name, "kind": target.kind, "reason": row.reason}
+                yield Sample(FAILURE, verdict, Kind.GAUGE, at, 1.0)
+
+
+def standing_labels(target: "Target | Row[Any]") -> dict[str, str]:
+    """The labels of a target's `probe_failed_checks`, which are those of an alert about it.
+
+    Args:
+        target: A target, or its row in the store.
+    """
+    own = {"target": target.name, "kind": target.kind, "severity": str(target.severity)}
+    return {**target.labels, **own}
 
 
 def samples(found: Sequence[Found]) -> Iterator[Sample]:

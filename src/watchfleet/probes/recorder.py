@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import is_outage
 from watchfleet.metrics.counters import Tally
-from watchfleet.probes.record import Found, Recorded, record
+from watchfleet.probes.record import Found, Recorded, Series, record
 from watchfleet.redact import redact
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ MOST_RESULTS: Final = 20_000
 """What is kept during an outage; the oldest go first."""
 MOST_AT_ONCE: Final = 20
 """Batches in one transaction."""
+MOST_OWED: Final = 10_000
+"""Series that are kept to be told of again; of more, the oldest have their rules' own time."""
 DROPPED: Final = "watchfleet_probe_results_dropped_total"
 PAUSE_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 1.0
@@ -45,14 +47,17 @@ class Recorder:
 
     Args:
         transaction: Opens a transaction on the store.
-        announce: Called after the commit when the alert rules should look; may raise.
+        announce: Called with the name and the labels of each series that got samples, once the store has
+            them; may raise.
 
     Attributes:
         dropped: Results lost because too many waited, or because the store refused them.
     """
 
     def __init__(
-        self, transaction: Callable[[], AbstractContextManager[Connection]], announce: Callable[[], None]
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection]],
+        announce: Callable[[Iterable[Series]], None],
     ) -> None:
         self._transaction, self._announce = transaction, announce
         self._waiting: deque[_Batch] = deque()
@@ -61,7 +66,7 @@ class Recorder:
         self._thread: Thread | None = None
         self._one_by_one = False
         self._in_outage = False
-        self._owes_announcement = False
+        self._owed: list[Series] = []
         self._settled_at = 0.0
         self.dropped = self._counted = 0
 
@@ -84,8 +89,8 @@ class Recorder:
 
         What failed during an outage is to be seen by the alert rules before the first success after it.
         """
-        if self._owes_announcement:
-            self._tell()
+        if self._owed:
+            self._tell(())
         return self._in_outage or time.monotonic() < self._settled_at
 
     def _run(self) -> None:
@@ -133,24 +138,24 @@ class Recorder:
                     self._results_waiting -= len(item.found)
             caught_up = not self._waiting
         self._one_by_one = False
-        if any(one.matters for one in recorded):
-            self._tell()
+        self._tell([series for one in recorded for series in one.series])
         if self._in_outage and caught_up:
             self._in_outage = False
             logger.info("the store is back; what waited is written")
         for item, outcome in zip(group, recorded, strict=True):
             item.done.set_result(outcome)
 
-    def _tell(self) -> None:
+    def _tell(self, series: Sequence[Series]) -> None:
+        owed, told = bool(self._owed), [*self._owed, *series]
         try:
-            self._announce()
+            self._announce(told)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the next tick tells again
-            self._owes_announcement = True
+            self._owed = told[-MOST_OWED:]
             logger.warning("the rules were not called: %s", redact(str(error)))
         else:
-            if self._in_outage or self._owes_announcement:
+            if told and (self._in_outage or owed):
                 self._settled_at = time.monotonic() + SETTLE_SECONDS
-            self._owes_announcement = False
+            self._owed = []
 
     def _drop(self, item: _Batch) -> None:
         self._waiting.remove(item)

@@ -103,16 +103,16 @@ def _date(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
 def _absent(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
     frame = evaluator.vector(node.args[0], grid)
     missing = ~frame.anywhere()
-    return row(SeriesSet((_asked(node.args[0]),)), np.ones(grid.count), missing)
+    return row(SeriesSet((absent_labels(node.args[0]),)), np.ones(grid.count), missing)
 
 
 def _absent_over_time(evaluator: Evaluator, node: Call, grid: Grid) -> Frame:
     windows = evaluator.windows(node.args[0], grid)
     missing = ~windows.anywhere()
-    return row(SeriesSet((_asked(node.args[0]),)), np.ones(grid.count), missing)
+    return row(SeriesSet((absent_labels(node.args[0]),)), np.ones(grid.count), missing)
 
 
-def _asked(argument: Node) -> Labels:
+def absent_labels(argument: Node) -> Labels:
     """The labels that a selector asks for with `=`, each but once."""
     inner = unwrap(argument)
     selector = inner.selector if isinstance(inner, MatrixSelector) else inner

@@ -1,111 +1,200 @@
-"""Evaluate the rules: observations in; states, events and notifications out, in one transaction."""
+"""Evaluate the groups that are due, each in a transaction of its own and by one evaluator at a time."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Final
 
+from psycopg2 import Error as DriverError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from watchfleet.db.locks import Lock, wait_lock
-from watchfleet.model import AlertFacts, AlertState
-from watchfleet.notify import pipeline
-from watchfleet.notify.identity import fingerprint
-from watchfleet.notify.incoming import Alert, of_rule
+from watchfleet.clock import slot_start
+from watchfleet.db.engine import transaction
+from watchfleet.db.locks import Lock, try_lock
 from watchfleet.notify.policy import Policy
 from watchfleet.redact import redact
-from watchfleet.rules import store
-from watchfleet.rules.dependency_down import DependencyDown
-from watchfleet.rules.plan import Change, by_identity, changes
-from watchfleet.rules.raised import Raised
-from watchfleet.rules.rule import Rule
-from watchfleet.rules.state import Condition, Reason
+from watchfleet.rules import group_state, store
+from watchfleet.rules.bell import flagged, take_down
+from watchfleet.rules.group import AT_ONCE, Evaluation, evaluate_group
+from watchfleet.rules.group_state import GroupState
+from watchfleet.rules.library import Library
+from watchfleet.rules.overrides import overrides
+from watchfleet.rules.plan import by_identity, changes
+from watchfleet.rules.prepared import PreparedGroup
+from watchfleet.rules.raised import RAISED, evaluate_raised
+from watchfleet.rules.state import Condition
+from watchfleet.rules.store import Decided
+from watchfleet.rules.telling import Told, tell
+from watchfleet.rules.verdict import silenced
 
 logger = logging.getLogger(__name__)
 
-RULES: Final[tuple[Rule, ...]] = (DependencyDown(), Raised())
-_NOT_WATCHED: Final = "The configuration does not name it any more; whether it is well is not known."
+REST: Final = timedelta(milliseconds=100)
+"""The shortest time from one evaluation of a group to the next one for new data."""
+SHARE: Final = 5
+"""How many times longer than an evaluation takes that is, at least."""
 
 
-@dataclass(slots=True)
-class Evaluation:
-    """What one evaluation did.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A group that is to be evaluated.
 
     Attributes:
-        transitions: The alerts that changed their state.
-        wake: The channels that have something to send once the transaction has committed.
-        failed: The error of each rule that could not be evaluated; its alerts keep their state.
+        group: The group.
+        at: The time of the evaluation.
+        skipped: How many times of its grid were let pass since the last one.
     """
 
-    transitions: tuple[Change, ...] = ()
-    wake: tuple[str, ...] = ()
-    failed: dict[str, str] = field(default_factory=dict)
+    group: PreparedGroup
+    at: datetime
+    skipped: int = 0
 
 
-def evaluate(
-    connection: Connection, now: datetime, policy: Policy, rules: Sequence[Rule] = RULES
-) -> Evaluation:
-    """Evaluate every rule and write what follows from it, in the caller's transaction.
-
-    Holds `Lock.RULES` until the transaction ends, so that two evaluators act one after the other, each on
-    what the other has left. A rule that fails leaves its alerts as they are and the other rules alone.
+def due(groups: Iterable[PreparedGroup], evaluated: dict[str, datetime], now: datetime) -> Iterator[Due]:
+    """The groups whose next time has come, each at the last such time; those before are let pass.
 
     Args:
-        connection: In a transaction.
-        now: The time of the evaluation.
-        policy: Who is told of what.
-        rules: The rules.
+        groups: All groups.
+        evaluated: When each was evaluated last, by its key.
+        now: The present.
     """
-    wait_lock(connection, Lock.RULES)
-    evaluation = Evaluation()
-    for rule in rules:
-        try:
-            with connection.begin_nested():
-                transitions, told = evaluate_rule(connection, rule, now, policy)
-        except Exception as error:
-            if connection.invalidated:
-                raise
-            logger.exception("rule %s failed; its alerts keep their state", rule.name)
-            evaluation.failed[rule.name] = redact(f"{type(error).__name__}: {error}")
-        else:
-            evaluation.transitions += transitions
-            evaluation.wake = tuple(dict.fromkeys(evaluation.wake + told))
-    return evaluation
+    for group in groups:
+        at = slot_start(now, group.interval)
+        last = evaluated.get(group.key)
+        if last is None:
+            yield Due(group, at)
+        elif at > last:
+            yield Due(group, at, skipped_between(last, at, group.interval))
 
 
-def evaluate_rule(
-    connection: Connection, rule: Rule, now: datetime, policy: Policy
-) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """Evaluate one rule; returns the transitions and the channels that are told of them."""
-    observations = rule.observe(connection, now)
-    true = [fingerprint(each.labels) for each in observations if each.condition is Condition.TRUE]
-    known = store.load(connection, rule.name, true)
-    store.mark_evaluated(connection, rule.name, now)
-    transitions: list[Change] = []
-    for change in changes(rule, known, by_identity(observations), now):
-        alert_id = store.save(connection, rule.name, change)
-        if change.after is not change.before:
-            transitions.append(change)
-            store.add_event(connection, alert_id, change)
-    news = [alert for change in transitions for alert in _news(change)]
-    return tuple(transitions), pipeline.submit(connection, policy, news, now)
+def skipped_between(last: datetime, at: datetime, interval: timedelta) -> int:
+    """How many times of a grid lie between an evaluation and the time on the grid of the next one."""
+    return max(0, (at - slot_start(last, interval)) // interval - 1)
 
 
-def _news(change: Change) -> Iterator[Alert]:
-    """What notifications hear of a change: that an alert fires, or does not any more."""
-    alert, fired_at = change.alert, change.alert.standing.fired_at
-    if fired_at is None or change.after not in {AlertState.FIRING, AlertState.RESOLVED}:
-        return
-    annotations = dict(alert.annotations)
-    if change.reason is Reason.NOT_WATCHED:
-        annotations["description"] = _NOT_WATCHED
-    facts = AlertFacts(
-        labels=dict(alert.labels),
-        annotations=annotations,
-        status="firing" if change.after is AlertState.FIRING else "resolved",
-        starts_at=fired_at,
-        ends_at=alert.standing.resolved_at,
-        fingerprint=change.fingerprint,
-    )
-    yield of_rule(facts, change.at)
+def evaluate_due(
+    library: Library,
+    now: datetime,
+    policy: Policy,
+    wake: Callable[[Sequence[str]], None],
+) -> list[Evaluation]:
+    """Evaluate every group that is due; returns what was done.
+
+    Args:
+        library: The rules.
+        now: The present.
+        policy: Who is told of what.
+        wake: Called after each commit with the channels that have something to send.
+    """
+    with transaction() as connection:
+        groups = library.prepared(overrides(connection))
+        last = group_state.evaluated(connection)
+    apart = [
+        _alone("", lambda connection: retire(connection, library, groups, now, policy), wake),
+        _alone(RAISED, lambda connection: evaluate_raised(connection, policy, now), wake),
+    ]
+    done = [*(one for one in apart if one), *_each(library, due(groups, last, now), policy, wake)]
+    fresh = flagged([group.key for group in groups if group.on_data])
+    return [*done, *(evaluate_named(library, fresh, now, policy, wake) if fresh else ())]
+
+
+def evaluate_named(
+    library: Library,
+    keys: Collection[str],
+    now: datetime,
+    policy: Policy,
+    wake: Callable[[Sequence[str]], None],
+) -> list[Evaluation]:
+    """Evaluate some groups at once, as they have new data; see `evaluate_due`.
+
+    Those that have just been evaluated are not. What arrives for one of those stays noted, for the next
+    `evaluate_due`.
+    """
+    with transaction() as connection:
+        groups = library.prepared(overrides(connection))
+        states = group_state.load_some(connection, keys)
+    fresh = [
+        group
+        for group in groups
+        if group.key in keys and _has_rested(states.get(group.key, GroupState()), now, group.interval)
+    ]
+    for group in fresh:
+        take_down(group.key)
+    return _each(library, [Due(group, now) for group in fresh], policy, wake)
+
+
+def retire(
+    connection: Connection,
+    library: Library,
+    groups: Sequence[PreparedGroup],
+    now: datetime,
+    policy: Policy,
+) -> Evaluation | None:
+    """End the alerts of groups that are no more, but not for a fault in a file."""
+    gone = store.active_elsewhere(connection, [RAISED, *(group.key for group in groups)])
+    decided = [
+        Decided(rule, key, change)
+        for key in gone
+        if not library.is_doubtful(key)
+        for rule, known in store.active(connection, key).items()
+        for change in changes(AT_ONCE, known, by_identity(silenced(known, Condition.GONE)), now)
+    ]
+    saved = store.save(connection, decided)
+    if not saved:
+        return None
+    wake = tell(connection, policy, [Told(one) for one in saved], now)
+    return Evaluation(tuple(one.decided.change for one in saved), wake)
+
+
+def lock_shard(key: str) -> int:
+    """The second key of a group's advisory lock."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=4).digest(), signed=True)
+
+
+def _has_rested(state: GroupState, now: datetime, interval: timedelta) -> bool:
+    """Whether an evaluation beside the interval would take its small share of the time at most."""
+    if state.evaluated_at is None:
+        return True
+    return now - state.evaluated_at >= min(interval, max(REST, timedelta(seconds=state.seconds * SHARE)))
+
+
+def _each(
+    library: Library,
+    waiting: Iterable[Due],
+    policy: Policy,
+    wake: Callable[[Sequence[str]], None],
+) -> list[Evaluation]:
+    done = []
+    for one in waiting:
+        doubtful = library.is_doubtful(one.group.key)
+
+        def work(connection: Connection, one: Due = one, *, doubtful: bool = doubtful) -> Evaluation | None:
+            return evaluate_group(
+                connection, one.group, one.at, policy, skipped=one.skipped, is_doubtful=doubtful
+            )
+
+        evaluation = _alone(one.group.key, work, wake)
+        if evaluation is not None:
+            done.append(evaluation)
+    return done
+
+
+def _alone(
+    key: str, work: Callable[[Connection], Evaluation | None], wake: Callable[[Sequence[str]], None]
+) -> Evaluation | None:
+    """Do a group's work under its lock; None if another evaluator is at it, or the store is not well.
+
+    What fails here is tried again at the next time; the other groups have theirs all the same.
+    """
+    try:
+        with transaction() as connection:
+            done = work(connection) if try_lock(connection, Lock.RULES, lock_shard(key)) else None
+    except (DBAPIError, DriverError) as error:
+        logger.warning("the rules of %s were not evaluated: %s", key, redact(str(error)))
+        return None
+    if done is not None and done.wake:
+        wake(done.wake)
+    return done

@@ -1,30 +1,43 @@
 """Alerts that applications raise by `watchfleet.alert`: true until they are taken back or have lasted."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from watchfleet.db.tables import raised_alert
-from watchfleet.rules.rule import Observation
-from watchfleet.rules.state import Condition, Timing
+from watchfleet.notify.identity import fingerprint
+from watchfleet.notify.policy import Policy
+from watchfleet.rules import store
+from watchfleet.rules.group import AT_ONCE, Evaluation
+from watchfleet.rules.plan import Observation, by_identity, changes
+from watchfleet.rules.state import Condition
+from watchfleet.rules.store import Decided
+from watchfleet.rules.telling import Told, tell
+
+RAISED: Final = "raised"
+"""What these alerts are kept under, in place of a group and a rule."""
 
 
-class Raised:
-    """Each is its own alert, by its own name; the rule's is only what they are kept under."""
+def evaluate_raised(connection: Connection, policy: Policy, now: datetime) -> Evaluation:
+    """Bring the alerts that applications raised up to date.
 
-    name = "Raised"
-    timing = Timing()
-    unobserved = Condition.FALSE
+    Args:
+        connection: A transaction that holds the lock of `RAISED`.
+        policy: Who is told of what.
+        now: The time of the evaluation.
+    """
+    observed = _observed(connection, now)
+    known = store.active(connection, RAISED).get(RAISED, {})
+    over = {key: Observation(alert.labels, Condition.FALSE) for key, alert in known.items()}
+    new = [fingerprint(one.labels) for key, one in observed.items() if key not in known]
+    resting = store.known(connection, {RAISED: new}).get(RAISED, {}) if new else {}
+    made = changes(AT_ONCE, {**resting, **known}, {**over, **observed}, now)
+    saved = store.save(connection, [Decided(RAISED, RAISED, change) for change in made])
+    wake = tell(connection, policy, [Told(one) for one in saved], now)
+    return Evaluation(tuple(one.decided.change for one in saved), wake)
 
-    def observe(self, connection: Connection, now: datetime) -> Sequence[Observation]:
-        """True for each that was raised and is not over."""
-        rows = connection.execute(select(raised_alert))
-        return [
-            Observation(
-                row.labels,
-                Condition.TRUE if row.until > now else Condition.FALSE,
-                annotations=row.annotations,
-            )
-            for row in rows
-        ]
+
+def _observed(connection: Connection, now: datetime) -> dict[frozenset[tuple[str, str]], Observation]:
+    rows = connection.execute(select(raised_alert).where(raised_alert.c.until > now))
+    return by_identity([Observation(row.labels, Condition.TRUE, annotations=row.annotations) for row in rows])

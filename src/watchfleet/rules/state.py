@@ -3,7 +3,8 @@
 Prometheus's semantics (`rules/alerting.go`): pending at the first true observation; firing once the
 condition has held for the hold time (at least, not more than); a pending alert whose condition is false is
 dropped silently; `keep_firing_for` counts from the first false observation and starts over at any true one.
-Unlike there, no data and a failed read change nothing, and every clock survives a restart.
+Unlike there, no data and a failed query change nothing, a series that is missing alone is waited for (as
+Grafana does), and every clock survives a restart.
 """
 
 from dataclasses import dataclass, replace
@@ -13,16 +14,23 @@ from typing import Final
 
 from watchfleet.model import AlertState
 
+RESOLVED_FOR: Final = timedelta(minutes=15)
+"""How long a resolved alert is shown as such; Prometheus's `resolvedRetention`."""
+
 
 class Condition(StrEnum):
     """What a rule has to say about one alert."""
 
     TRUE = "true"
     FALSE = "false"
+    MISSING = "missing"
+    """Its series have no data, while others of the rule have."""
     UNKNOWN = "unknown"
-    """There is no data, or it could not be read."""
+    """There is no data at all, or it could not be read."""
     GONE = "gone"
-    """The alert's subject is not watched any more."""
+    """The rule is not there any more."""
+    DISABLED = "disabled"
+    """The rule is switched off."""
 
 
 class Reason(StrEnum):
@@ -35,22 +43,33 @@ class Reason(StrEnum):
     STILL_TRUE = "condition_still_true"
     KEPT_FIRING = "keep_firing_for"
     NO_DATA = "no_data_keeps_state"
+    SERIES_AWAITED = "missing_series_keeps_state"
+    MISSING_SERIES = "missing_series"
     NOT_WATCHED = "not_watched_any_more"
+    DISABLED = "rule_disabled"
+
+
+_ENDS: Final = {
+    Condition.FALSE: Reason.CONDITION_FALSE,
+    Condition.MISSING: Reason.MISSING_SERIES,
+    Condition.GONE: Reason.NOT_WATCHED,
+    Condition.DISABLED: Reason.DISABLED,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a condition must hold, and how long an alert fires on after it.
+    """How long a condition must hold, and how long an alert outlasts it.
 
     Attributes:
         hold: Prometheus's `for`.
-        checks: True observations in a row that it takes as well.
         keep_firing: Prometheus's `keep_firing_for`.
+        missing: How long series that are missing are waited for, from the first observation without them.
     """
 
     hold: timedelta = timedelta(0)
-    checks: int = 1
     keep_firing: timedelta = timedelta(0)
+    missing: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,8 @@ class Standing:
         active_at: When it last became pending.
         fired_at: When it last began to fire.
         resolved_at: When it was last resolved.
-        keep_firing_since: The first false observation, while it fires on.
+        keep_firing_since: The first observation that was not true, while it fires on.
+        missing_since: The first observation without its series, while they are waited for.
     """
 
     state: AlertState
@@ -70,6 +90,7 @@ class Standing:
     fired_at: datetime | None = None
     resolved_at: datetime | None = None
     keep_firing_since: datetime | None = None
+    missing_since: datetime | None = None
 
 
 NEVER: Final = Standing(AlertState.INACTIVE)
@@ -77,51 +98,69 @@ NEVER: Final = Standing(AlertState.INACTIVE)
 
 
 def transition(
-    standing: Standing, condition: Condition, checks: int, timing: Timing, now: datetime
+    standing: Standing, condition: Condition, timing: Timing, now: datetime
 ) -> tuple[Standing, Reason]:
     """Where an alert stands after an observation, and why.
 
     Args:
         standing: Where it stood.
         condition: What the rule says of it.
-        checks: How many true observations in a row there are, up to this one.
         timing: The rule's times.
         now: The time of the evaluation.
     """
     if condition is Condition.UNKNOWN:
         return standing, Reason.NO_DATA
-    if standing.state is AlertState.FIRING:
-        return _while_firing(standing, condition, timing, now)
     if condition is Condition.TRUE:
-        return _while_true(standing, checks, timing, now)
-    reason = Reason.NOT_WATCHED if condition is Condition.GONE else Reason.CONDITION_FALSE
-    if standing.state is AlertState.PENDING:
-        return replace(standing, state=AlertState.INACTIVE), reason
-    return standing, reason
+        return _while_true(replace(standing, missing_since=None, keep_firing_since=None), timing, now)
+    if standing.state not in {AlertState.PENDING, AlertState.FIRING}:
+        return standing, _ENDS[condition]
+    if condition is Condition.MISSING:
+        standing = replace(standing, missing_since=standing.missing_since or now)
+        if now - (standing.missing_since or now) < timing.missing:
+            return _kept(standing, now), Reason.SERIES_AWAITED
+    elif condition is Condition.FALSE:
+        standing = replace(standing, missing_since=None)
+    return _ended(standing, condition, timing, now)
 
 
-def _while_true(standing: Standing, checks: int, timing: Timing, now: datetime) -> tuple[Standing, Reason]:
+def shown_state(state: AlertState, resolved_at: datetime | None, now: datetime) -> AlertState:
+    """The state as it is shown: what was resolved long ago is inactive."""
+    if state is AlertState.RESOLVED and (resolved_at is None or now - resolved_at > RESOLVED_FOR):
+        return AlertState.INACTIVE
+    return state
+
+
+def _while_true(standing: Standing, timing: Timing, now: datetime) -> tuple[Standing, Reason]:
+    if standing.state is AlertState.FIRING:
+        return standing, Reason.STILL_TRUE
     started = standing.state is not AlertState.PENDING
     if started:
         standing = Standing(AlertState.PENDING, active_at=now)
-    held = now - (standing.active_at or now)
-    if held >= timing.hold and checks >= timing.checks:
+    if now - (standing.active_at or now) >= timing.hold:
         return replace(standing, state=AlertState.FIRING, fired_at=now), Reason.HELD
     return standing, Reason.CONDITION_TRUE if started else Reason.WAITING
 
 
-def _while_firing(
+def _ended(
     standing: Standing, condition: Condition, timing: Timing, now: datetime
 ) -> tuple[Standing, Reason]:
-    if condition is Condition.TRUE:
-        return replace(standing, keep_firing_since=None), Reason.STILL_TRUE
-    if condition is Condition.GONE:
-        return _resolved(standing, now), Reason.NOT_WATCHED
-    since = standing.keep_firing_since or now
-    if now - since < timing.keep_firing:
-        return replace(standing, keep_firing_since=since), Reason.KEPT_FIRING
-    return _resolved(standing, now), Reason.CONDITION_FALSE
+    if standing.state is AlertState.PENDING:
+        return replace(standing, state=AlertState.INACTIVE, missing_since=None), _ENDS[condition]
+    outlasts = condition in {Condition.FALSE, Condition.MISSING}
+    if outlasts and now - (standing.keep_firing_since or now) < timing.keep_firing:
+        return _kept(standing, now), Reason.KEPT_FIRING
+    resolved = replace(
+        standing,
+        state=AlertState.RESOLVED,
+        resolved_at=now,
+        keep_firing_since=None,
+        missing_since=None,
+    )
+    return resolved, _ENDS[condition]
 
 
-def _resolved(standing: Standing, now: datetime) -> Standing:
-    return replace(standing, state=AlertState.RESOLVED, resolved_at=now, keep_firing_since=None)
+def _kept(standing: Standing, now: datetime) -> Standing:
+    """It fires on, and the clock of `keep_firing_for` runs."""
+    if standing.state is not AlertState.FIRING:
+        return standing
+    return replace(standing, keep_firing_since=standing.keep_firing_since or now)

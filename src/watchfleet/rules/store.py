@@ -1,76 +1,168 @@
 """Alerts and their events in the store."""
 
-from collections.abc import Collection
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, and_, or_, select, text
 
-from watchfleet.db.tables import alert, alert_event
+from watchfleet.db.tables import alert
 from watchfleet.model import AlertState
 from watchfleet.notify.routing import severity
 from watchfleet.rules.plan import Alert, Change, Identity, identity
 from watchfleet.rules.state import Standing
 
 _ACTIVE: Final = (AlertState.PENDING, AlertState.FIRING)
+_COLUMNS: Final = (
+    "rule text, rule_group text, fingerprint text, severity text, labels jsonb, annotations jsonb,"
+    " state text, active_at timestamptz, fired_at timestamptz, resolved_at timestamptz,"
+    " keep_firing_since timestamptz, missing_since timestamptz, evaluated_at timestamptz, value float8"
+)
+_NAMES: Final = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
+_RENEWED: Final = ", ".join(
+    f"{name} = excluded.{name}" for name in _NAMES.split(", ") if name not in {"rule", "fingerprint"}
+)
+_SAVE: Final = text(
+    f"INSERT INTO alert ({_NAMES})"  # noqa: S608 - only names of our own
+    f" SELECT {_NAMES} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given ({_COLUMNS})"
+    f" ON CONFLICT (rule, fingerprint) DO UPDATE SET {_RENEWED} RETURNING id, rule, fingerprint"
+)
+_ADD_EVENTS: Final = text(
+    "INSERT INTO alert_event (alert_id, at, from_state, to_state, reason, value)"
+    " SELECT alert_id, at, from_state, to_state, reason, value"
+    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given"
+    " (place int, alert_id bigint, at timestamptz, from_state text, to_state text, reason text, value float8)"
+    " ORDER BY place RETURNING id"
+)
+
+Known = dict[Identity, Alert]
 
 
-def load(connection: Connection, rule: str, fingerprints: Collection[str]) -> dict[Identity, Alert]:
-    """The rule's pending and firing alerts, and what is known of those of `fingerprints`."""
-    rows = connection.execute(
-        select(alert).where(
-            alert.c.rule == rule,
-            or_(alert.c.state.in_(_ACTIVE), alert.c.fingerprint.in_(fingerprints)),
-        )
+class Decided(NamedTuple):
+    """What an evaluation decided of one alert.
+
+    Attributes:
+        rule: The key of its rule.
+        group: The key of the rule's group.
+        change: What changes.
+    """
+
+    rule: str
+    group: str
+    change: Change
+
+
+class Saved(NamedTuple):
+    """A transition that is in the store now.
+
+    Attributes:
+        event_id: The event that tells of it.
+        alert_id: The alert.
+        decided: What was decided.
+    """
+
+    event_id: int
+    alert_id: int
+    decided: Decided
+
+
+def active(connection: Connection, group: str) -> dict[str, Known]:
+    """The pending and firing alerts of a group, by the key of their rule."""
+    return _by_rule(connection.execute(select(alert).where(alert.c.rule_group == group, _is_active())))
+
+
+def active_elsewhere(connection: Connection, groups: Collection[str]) -> set[str]:
+    """The groups that have active alerts, beside these."""
+    found = connection.scalars(
+        select(alert.c.rule_group)
+        .where(_is_active(), alert.c.rule_group != "", alert.c.rule_group.not_in(groups))
+        .distinct()
     )
-    return {identity(row.labels): _alert(row) for row in rows}
+    return set(found)
 
 
-def save(connection: Connection, rule: str, change: Change) -> int:
-    """Write where an alert stands; returns its id."""
-    now, standing = change.alert, change.alert.standing
-    values: dict[str, Any] = {
+def known(connection: Connection, fingerprints: Mapping[str, Collection[str]]) -> dict[str, Known]:
+    """What is known of alerts that are not active, by rule; asked for by rule and fingerprint."""
+    wanted = [
+        and_(alert.c.rule == rule, alert.c.fingerprint.in_(some)) for rule, some in fingerprints.items()
+    ]
+    return _by_rule(connection.execute(select(alert).where(or_(*wanted)))) if wanted else {}
+
+
+def save(connection: Connection, decided: Sequence[Decided]) -> list[Saved]:
+    """Write where alerts stand, and an event of each that changed its state; returns those."""
+    if not decided:
+        return []
+    rows = connection.execute(_SAVE, {"rows": json.dumps([_values(one) for one in decided])})
+    ids = {(row.rule, row.fingerprint): row.id for row in rows}
+    moved = [one for one in decided if one.change.is_transition]
+    of = [ids[one.rule, one.change.fingerprint] for one in moved]
+    events = [_event(place, at, one.change) for place, (at, one) in enumerate(zip(of, moved, strict=True))]
+    numbers = connection.scalars(_ADD_EVENTS, {"rows": json.dumps(events)}) if events else ()
+    return [Saved(*one) for one in zip(sorted(numbers), of, moved, strict=True)]
+
+
+def _is_active() -> Any:
+    return alert.c.state.in_(_ACTIVE)
+
+
+def _by_rule(rows: "Iterable[Row[Any]]") -> dict[str, Known]:
+    found: dict[str, Known] = defaultdict(dict)
+    for row in rows:
+        found[row.rule][identity(row.labels)] = _alert(row)
+    return found
+
+
+def _values(decided: Decided) -> dict[str, Any]:
+    now, standing = decided.change.alert, decided.change.alert.standing
+    return {
+        "rule": decided.rule,
+        "rule_group": decided.group,
+        "fingerprint": decided.change.fingerprint,
         "severity": severity(now.labels),
         "labels": dict(now.labels),
         "annotations": dict(now.annotations),
         "state": standing.state,
-        "active_at": standing.active_at,
-        "fired_at": standing.fired_at,
-        "resolved_at": standing.resolved_at,
-        "keep_firing_since": standing.keep_firing_since,
-        "evaluated_at": now.evaluated_at,
-        "value": now.value,
+        "active_at": _text(standing.active_at),
+        "fired_at": _text(standing.fired_at),
+        "resolved_at": _text(standing.resolved_at),
+        "keep_firing_since": _text(standing.keep_firing_since),
+        "missing_since": _text(standing.missing_since),
+        "evaluated_at": _text(now.evaluated_at),
+        "value": _number(now.value),
     }
-    statement = insert(alert).values(rule=rule, fingerprint=change.fingerprint, **values)
-    upsert = statement.on_conflict_do_update(index_elements=["rule", "fingerprint"], set_=values)
-    return int(connection.execute(upsert.returning(alert.c.id)).scalar_one())
 
 
-def add_event(connection: Connection, alert_id: int, change: Change) -> int:
-    """Write down that an alert changed its state; returns the event's id."""
-    statement = insert(alert_event).values(
-        alert_id=alert_id,
-        at=change.at,
-        from_state=change.before,
-        to_state=change.after,
-        reason=change.reason,
-        value=change.alert.value,
-    )
-    return int(connection.execute(statement.returning(alert_event.c.id)).scalar_one())
+def _event(place: int, alert_id: int, change: Change) -> dict[str, Any]:
+    return {
+        "place": place,
+        "alert_id": alert_id,
+        "at": _text(change.at),
+        "from_state": change.before,
+        "to_state": change.after,
+        "reason": change.reason,
+        "value": _number(change.alert.value),
+    }
 
 
-def mark_evaluated(connection: Connection, rule: str, now: datetime) -> None:
-    """Note that the rule's active alerts were looked at."""
-    connection.execute(
-        update(alert)
-        .where(alert.c.rule == rule, alert.c.state.in_(_ACTIVE), alert.c.evaluated_at < now)
-        .values(evaluated_at=now)
-    )
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no NaN and no infinities; PostgreSQL reads their names."""
+    return value if value is None or value - value == 0 else str(value)
 
 
 def _alert(row: "Row[Any]") -> Alert:
     standing = Standing(
-        AlertState(row.state), row.active_at, row.fired_at, row.resolved_at, row.keep_firing_since
+        AlertState(row.state),
+        row.active_at,
+        row.fired_at,
+        row.resolved_at,
+        row.keep_firing_since,
+        row.missing_since,
     )
     return Alert(row.labels, row.annotations, standing, row.value, row.evaluated_at)

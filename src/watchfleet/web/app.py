@@ -9,6 +9,7 @@ from watchfleet.web.monitor import Monitor
 from watchfleet.web.pages import pages
 from watchfleet.web.prometheus_api import api as prometheus
 from watchfleet.web.remote_write import receiver
+from watchfleet.web.rules import api as rules
 from watchfleet.web.stats import api as stats
 from watchfleet.web.trends import api as trends
 
@@ -21,7 +22,7 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
-    for blueprint in (alertmanager, health, metrics, pages, prometheus, receiver, stats, trends):
+    for blueprint in (alertmanager, health, metrics, pages, prometheus, receiver, rules, stats, trends):
         app.register_blueprint(blueprint)
     app.after_request(_harden)
     return app

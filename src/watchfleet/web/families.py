@@ -22,6 +22,8 @@ from watchfleet.metrics.counters import Total, totals
 from watchfleet.model import Status
 from watchfleet.notify.accounts import accounting, oldest_due
 from watchfleet.probes.health import LOST_AFTER, Check
+from watchfleet.rules.library import get_library
+from watchfleet.rules.vitals import rule_figures
 
 STORE_SECONDS: Final = 2
 """How long each query for `/metrics` may take."""
@@ -43,6 +45,10 @@ _HELP: Final = {
     "probe_http_status_code": "HTTP status of the last check",
     "scrape_last_success_timestamp_seconds": "When a scrape last succeeded, in Unix seconds",
     "scrapes_total": "Scrapes that applications reported",
+    "watchfleet_rule_file_problems": "What is wrong with rule files",
+    "watchfleet_rules": "Rules that are on",
+    "watchfleet_rules_dead": "Rules whose selectors match no series at all",
+    "watchfleet_rules_failing": "Rules whose last evaluation failed",
 }
 # The names that the dashboards of Celery exporters know.
 _RENAMED: Final = {"celery_queue_length": {"queue": "queue_name"}}
@@ -59,15 +65,16 @@ class StoreTotals:
     alerts: list[Point]
     notifications: dict[str, int] = field(default_factory=dict)
     oldest_due: float = 0.0
+    rules: dict[str, float] = field(default_factory=dict)
 
 
 def read_store(connection: Connection, now: datetime) -> StoreTotals:
     """Read everything that `/metrics` shows of the store."""
     connection.execute(text(f"SET LOCAL statement_timeout = '{STORE_SECONDS}s'"))
     rows = connection.execute(
-        select(alert.c.rule, alert.c.severity, alert.c.state, func.count())
+        select(name := alert.c.labels["alertname"].astext, alert.c.severity, alert.c.state, func.count())
         .where(alert.c.state.in_(("pending", "firing")))
-        .group_by(alert.c.rule, alert.c.severity, alert.c.state)
+        .group_by(name, alert.c.severity, alert.c.state)
     )
     alerts = [
         ({"alertname": rule, "severity": severity, "state": state}, float(count))
@@ -79,6 +86,7 @@ def read_store(connection: Connection, now: datetime) -> StoreTotals:
         alerts,
         accounting(connection),
         oldest_due(connection, server_clock(connection)),
+        rule_figures(connection, get_library(), now),
     )
 
 
@@ -117,6 +125,8 @@ def of_store(found: StoreTotals) -> Iterator[Metric]:
         "For how long the oldest notification has been due that could go out",
         [({}, found.oldest_due)],
     )
+    for name, value in found.rules.items():
+        yield gauge(name, _HELP[name], [({}, value)])
     by_name: dict[str, list[Point]] = defaultdict(list)
     for total in found.counters:
         if total.name.endswith("_total"):

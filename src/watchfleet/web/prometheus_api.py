@@ -26,6 +26,7 @@ from watchfleet.promql.answer import facts
 from watchfleet.promql.catalogue import metrics
 from watchfleet.promql.labels import NAME, Labels
 from watchfleet.promql.store import StoreSeries
+from watchfleet.rules.library import get_library
 from watchfleet.web import prometheus_alerts
 from watchfleet.web import prometheus_parameters as parameters
 from watchfleet.web.access import refusal
@@ -157,11 +158,11 @@ def metadata() -> Answer:
 @api.get("/rules")
 @_answers
 def rules() -> Answer:
-    """The alert rules, each with its alerts."""
-    if parameters.parameter("type") == "record":
-        return {"groups": []}, (), ()
+    """The alert rules and recording rules, each alert rule with its alerts."""
+    wanted = parameters.wanted_rules()
     with _reading() as connection:
-        return {"groups": prometheus_alerts.groups(connection)}, (), ()
+        found = prometheus_alerts.groups(connection, get_library(), utcnow(), wanted)
+    return {"groups": found}, (), ()
 
 
 @api.get("/alerts")

@@ -13,6 +13,7 @@ from watchfleet.errors import WatchfleetError
 from watchfleet.promql.catalogue import Matchers
 from watchfleet.promql.listing import During
 from watchfleet.promql.nodes import VectorSelector
+from watchfleet.web.prometheus_alerts import Wanted
 
 _DURATION: Final = re.compile(r"-?(\d+(\.\d+)?(ms|[smhdwy])?)+")
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -108,10 +109,46 @@ def selectors() -> list[Matchers]:
     Raises:
         ApiError: One is no selector, or there are too many.
     """
-    given = request.form.getlist("match[]") + request.args.getlist("match[]")
+    given = several("match")
     if len(given) > _MOST_SELECTORS:
         raise bad("match[]", f"at most {_MOST_SELECTORS} of them are answered at once")
     return [_selector(one) for one in given]
+
+
+def several(name: str) -> list[str]:
+    """Each value of a parameter that may be given more than once, as `name[]`."""
+    return request.form.getlist(f"{name}[]") + request.args.getlist(f"{name}[]")
+
+
+def truth(name: str) -> bool:
+    """A truth value; false if it is not given.
+
+    Raises:
+        ApiError: It is none.
+    """
+    given = parameter(name).lower()
+    if given not in {"", "true", "false", "1", "0", "t", "f"}:
+        raise bad(name, f'cannot parse "{given}" to a truth value')
+    return given in {"true", "1", "t"}
+
+
+def wanted_rules() -> Wanted:
+    """Which rules are asked for.
+
+    Raises:
+        ApiError: A parameter is not as it should be.
+    """
+    kind = parameter("type").lower()
+    if kind not in {"", "alert", "record"}:
+        raise bad("type", f'not supported value "{kind}"')
+    return Wanted(
+        kind,
+        several("rule_name"),
+        several("rule_group"),
+        several("file"),
+        selectors(),
+        not truth("exclude_alerts"),
+    )
 
 
 def during() -> During:

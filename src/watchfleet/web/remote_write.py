@@ -24,6 +24,7 @@ from watchfleet.metrics.counters import Tally
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.metrics.remote_write import V1, V2, RemoteWriteError
 from watchfleet.redact import redact
+from watchfleet.rules.bell import Ringer
 from watchfleet.web.access import refusal
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ PATIENCE: Final = 10.0
 RETRY_AFTER: Final = "5"
 
 receiver = Blueprint("remote_write", __name__)
+_ringer: Final = Ringer(lambda _: None)  # a flag: beat's next tick sees it, as no broker is at hand here
 _working = BoundedSemaphore(AT_ONCE)
 
 
@@ -80,6 +82,7 @@ def _take(body: bytes, version: str) -> Response:
     try:
         with transaction() as connection:
             written = store(connection, brought)
+        _ringer.arrived((name, labels) for name, labels, _ in brought.series)
     except (StoreUnavailableError, NoConnectionError) as error:
         return _away(error)
     except DBAPIError as error:

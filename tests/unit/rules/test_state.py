@@ -7,23 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchfleet.model import AlertState
-from watchfleet.rules.state import NEVER, Condition, Reason, Standing, Timing, transition
+from watchfleet.rules.state import NEVER, Condition, Reason, Standing, Timing, shown_state, transition
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-TRUE, FALSE, UNKNOWN, GONE = Condition.TRUE, Condition.FALSE, Condition.UNKNOWN, Condition.GONE
+TRUE, FALSE, MISSING = Condition.TRUE, Condition.FALSE, Condition.MISSING
+UNKNOWN, GONE = Condition.UNKNOWN, Condition.GONE
 
 
 def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def play(
-    timing: Timing, *observations: tuple[float, Condition], checks: int = 1
-) -> list[tuple[AlertState, Reason]]:
+def play(timing: Timing, *observations: tuple[float, Condition]) -> list[tuple[AlertState, Reason]]:
     """The state and reason after each observation at its second."""
     standing, found = NEVER, []
     for seconds, condition in observations:
-        standing, reason = transition(standing, condition, checks, timing, at(seconds))
+        standing, reason = transition(standing, condition, timing, at(seconds))
         found.append((standing.state, reason))
     return found
 
@@ -59,16 +58,9 @@ def test_a_pending_alert_that_goes_false_starts_over() -> None:
     ]
 
 
-def test_checks_in_a_row_count_beside_the_hold() -> None:
-    two = Timing(checks=2)
-    assert transition(NEVER, TRUE, 1, two, at(0))[0].state is AlertState.PENDING
-    assert transition(NEVER, TRUE, 2, two, at(0))[0].state is AlertState.FIRING
-    assert transition(NEVER, TRUE, 2, Timing(FOR_30.hold, 2), at(0))[0].state is AlertState.PENDING
-
-
 def test_a_firing_alert_resolves_at_the_first_false() -> None:
-    standing, _ = transition(NEVER, TRUE, 1, Timing(), at(0))
-    resolved, reason = transition(standing, FALSE, 0, Timing(), at(60))
+    standing, _ = transition(NEVER, TRUE, Timing(), at(0))
+    resolved, reason = transition(standing, FALSE, Timing(), at(60))
     assert reason is Reason.CONDITION_FALSE
     assert (resolved.active_at, resolved.fired_at, resolved.resolved_at) == (at(0), at(0), at(60))
 
@@ -97,16 +89,49 @@ def test_a_resolved_alert_stays_so_and_can_fire_anew() -> None:
         "resolved",
         "firing",
     ]
-    first, _ = transition(NEVER, TRUE, 1, Timing(), at(0))
-    resolved, _ = transition(first, FALSE, 0, Timing(), at(10))
-    again, _ = transition(resolved, TRUE, 1, Timing(), at(30))
+    first, _ = transition(NEVER, TRUE, Timing(), at(0))
+    resolved, _ = transition(first, FALSE, Timing(), at(10))
+    again, _ = transition(resolved, TRUE, Timing(), at(30))
     assert (again.active_at, again.fired_at, again.resolved_at) == (at(30), at(30), None)
+
+
+WAITS = Timing(missing=timedelta(seconds=15))
+
+
+def test_a_series_that_is_missing_is_waited_for_and_any_data_starts_that_over() -> None:
+    assert play(WAITS, (0, TRUE), (15, MISSING), (30, MISSING))[1:] == [
+        (AlertState.FIRING, Reason.SERIES_AWAITED),
+        (AlertState.RESOLVED, Reason.MISSING_SERIES),
+    ]
+    assert (
+        states(WAITS, (0, TRUE), (15, MISSING), (20, MISSING), (25, TRUE), (30, MISSING), (40, MISSING))
+        == ["firing"] * 6
+    )
+    held = Timing(hold=timedelta(seconds=60), missing=timedelta(seconds=15))
+    assert play(held, (0, TRUE), (15, MISSING), (30, MISSING))[1:] == [
+        (AlertState.PENDING, Reason.SERIES_AWAITED),
+        (AlertState.INACTIVE, Reason.MISSING_SERIES),
+    ]
+
+
+def test_a_missing_series_fires_on_for_as_long_as_a_false_one() -> None:
+    timing = Timing(keep_firing=timedelta(seconds=60), missing=timedelta(seconds=15))
+    assert states(timing, (0, TRUE), (15, MISSING), (30, MISSING), (74, MISSING), (75, MISSING)) == [
+        *["firing"] * 4,
+        "resolved",
+    ]
+
+
+def test_what_was_resolved_is_shown_so_for_a_quarter_of_an_hour() -> None:
+    shown = [shown_state(AlertState.RESOLVED, at(0), at(minutes * 60)) for minutes in (0, 15, 16)]
+    assert [str(state) for state in shown] == ["resolved", "resolved", "inactive"]
+    assert shown_state(AlertState.FIRING, None, at(0)) is AlertState.FIRING
 
 
 @pytest.mark.parametrize(("before", "after"), [("pending", "inactive"), ("firing", "resolved")])
 def test_what_is_not_watched_any_more_ends_with_that_reason(before: str, after: str) -> None:
     standing = Standing(AlertState(before), at(0), at(0) if before == "firing" else None)
-    ended, reason = transition(standing, GONE, 0, KEEP_30, at(10))
+    ended, reason = transition(standing, GONE, KEEP_30, at(10))
     assert (ended.state, reason) == (AlertState(after), Reason.NOT_WATCHED)
 
 
@@ -125,12 +150,12 @@ def test_whatever_happens_no_data_changes_nothing_and_only_firing_resolves(
     standing, now = NEVER, START
     for pause, condition in steps:
         now += timedelta(seconds=pause)
-        after, _ = transition(standing, condition, 1, timing, now)
+        after, _ = transition(standing, condition, timing, now)
         if condition is UNKNOWN:
             assert after == standing
         if after.state is AlertState.RESOLVED and standing.state is not AlertState.RESOLVED:
             assert standing.state is AlertState.FIRING
-            assert condition in {FALSE, GONE}
+            assert condition in {FALSE, MISSING, GONE, Condition.DISABLED}
         if after.state is AlertState.FIRING:
             assert after.active_at is not None
             assert after.fired_at is not None

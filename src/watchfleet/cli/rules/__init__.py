@@ -7,15 +7,22 @@ import click
 from watchfleet.cli._lazy import LazyGroup
 
 COMMANDS: Final = {
+    "list": "watchfleet.cli.rules.list:list_rules",
+    "show": "watchfleet.cli.rules.show:show",
+    "enable": "watchfleet.cli.rules.change:enable",
+    "disable": "watchfleet.cli.rules.change:disable",
+    "set": "watchfleet.cli.rules.change:set_values",
     "check": "watchfleet.cli.rules.check:check",
 }
 
 
 @click.group(cls=LazyGroup, members=COMMANDS)
 def rules() -> None:
-    """Check and test rule files.
+    """Show, change, check and test rules.
 
     \b
     Examples:
+      watchfleet rules list
+      watchfleet rules set DependencyDown checks=3
       watchfleet rules check rules/*.yml
     """

@@ -1,5 +1,6 @@
 """From a fetched page to samples: labels, relabelling and limits, with Prometheus's meaning."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,6 +45,12 @@ class Page:
     scraped: int = 0
     kept: int = 0
     error: ScrapeError | None = None
+
+    def series(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The name and the labels of each series that it has samples of, its own among them."""
+        yield from ((one.name, one.labels) for one in self.samples)
+        yield from ((one.name, one.labels) for one in self.stamped)
+        yield from ((name, self.target.labels) for name in REPORTS)
 
     def reports(self, added: int) -> list[Sample]:
         """The scrape's own samples.

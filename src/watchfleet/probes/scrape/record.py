@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from watchfleet.metrics import ingest, kinds
 from watchfleet.metrics.counters import Tally
-from watchfleet.metrics.ingest import STALE_NAN
+from watchfleet.metrics.ingest import STALE
 from watchfleet.metrics.series import resolve
 from watchfleet.metrics.sketch import Ints
 from watchfleet.model import Kind, Sample
@@ -19,7 +19,6 @@ from watchfleet.probes.scrape.page import REPORTS, Page
 
 MOST_AT_ONCE: Final = 200_000
 """Samples in one batch of the store; more are written as several, in the same transaction."""
-STALE: Final[float] = np.array([STALE_NAN], np.int64).view(np.float64)[0].item()
 
 _LOCK: Final = text(
     "SELECT key, scraped_at, reason, series FROM scrape_target WHERE key = ANY(:keys) ORDER BY key FOR UPDATE"

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
@@ -32,6 +32,9 @@ SLOW_SECONDS: Final = 10.0
 RESYNC_SECONDS: Final = 60.0
 MOST_RECORDING: Final = 3
 """Batches that a process writes at the same time: each may need two connections."""
+
+Series = tuple[str, Mapping[str, str]]
+"""The name and the labels of a series."""
 
 _CLAIM: Final = text(
     "UPDATE scrape_target SET due_at = due_at + make_interval(secs => interval_seconds *"
@@ -75,9 +78,15 @@ class Due:
 
 
 class Scraper:
-    """What one process remembers from tick to tick: the discovery's files and what it told the store."""
+    """What one process remembers from tick to tick: the discovery's files and what it told the store.
 
-    def __init__(self) -> None:
+    Args:
+        announce: Called with the name and the labels of each series that got samples, once the store has
+            them; may raise.
+    """
+
+    def __init__(self, announce: Callable[[Iterable[Series]], None] = lambda _: None) -> None:
+        self._announce = announce
         self._ticking = Lock()
         self._recording = BoundedSemaphore(MOST_RECORDING)
         self._jobs: Jobs | None = None
@@ -136,7 +145,15 @@ class Scraper:
         pages = [page.read(one) for one in fetch([(target, jobs[target.job]) for target in targets])]
         _complain(pages)
         with self._recording, transaction() as connection:
-            return record.record(connection, record.batch_id(slot, keys), pages, utcnow())
+            written = record.record(connection, record.batch_id(slot, keys), pages, utcnow())
+        self._tell(pages)
+        return written
+
+    def _tell(self, pages: Sequence[Page]) -> None:
+        try:
+            self._announce(series for each in pages for series in each.series())
+        except Exception as error:  # noqa: BLE001 - whatever a broker raises, the rules have their own time
+            logger.warning("the rules were not called: %s", redact(str(error)))
 
 
 def sync(connection: Connection, targets: Mapping[str, Target], now: datetime) -> None:
