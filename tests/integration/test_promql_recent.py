@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from watchfleet import promql
 from watchfleet.db.engine import get_engine, transaction
 from watchfleet.metrics import ingest
 from watchfleet.model import Kind, Sample
-from watchfleet.promql import recent, store
+from watchfleet.promql import catalogue, recent, store
+from watchfleet.promql.matchers import Matcher
 from watchfleet.promql.recent import Recent
 from watchfleet.promql.store import StoreSeries
 
@@ -135,3 +136,42 @@ def test_a_time_further_back_and_a_span_that_is_too_much_are_read_as_ever(
     for _ in range(3):
         assert kept("m[10m]") == read_anew("m[10m]")
     assert kept("m[3h]") == kept("m[3h]") == read_anew("m[3h]")
+
+
+def test_a_series_that_was_being_made_when_a_newer_one_was_seen_is_found(read_anew) -> None:
+    committed(100, host="a")
+    with get_engine().connect() as making, making.begin():
+        making.execute(
+            text(
+                "INSERT INTO series (fingerprint, name, labels, kind)"
+                " VALUES (gen_random_uuid(), 'm', CAST(:labels AS jsonb), 'gauge')"
+            ),
+            {"labels": '{"host": "slow"}'},
+        )
+        committed(90, host="newer")
+        for _ in range(3):
+            assert found() == ["a", "newer"]
+    for _ in range(3):
+        assert found() == ["a", "newer", "slow"]
+
+
+def found() -> list[str]:
+    """The hosts of the series that a selector means."""
+    with transaction() as connection:
+        known = catalogue.version(connection)
+        matched = catalogue.matching(connection, (Matcher("__name__", "=", "m"),), 100, known)
+    return sorted(dict(labels)["host"] for labels in matched.series.labels)
+
+
+def test_series_are_looked_up_once_until_there_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    committed(100, host="a")
+    found()
+    found()
+    asked: list[object] = []
+    original = catalogue._candidates
+    monkeypatch.setattr(catalogue, "_candidates", lambda *given: asked.append(given) or original(*given))
+    assert found() == ["a"]
+    assert asked == []
+    committed(90, host="b")
+    assert found() == ["a", "b"]
+    assert len(asked) == 1

@@ -3,11 +3,16 @@
 PostgreSQL compares names and labels for equality; what remains (`!=`, regular expressions) is decided here by
 RE2, so that no pattern can hang the server. Each look-up asks for the series' numbers only: labels never
 change, and a process remembers those that it has read.
+
+Series are made and never deleted, so the newest number tells whether there are new ones; only what was being
+made when that number was first seen may still come in beneath it. Once all of that is through, a set of
+series that was looked up stays right until there is a newer one, and a thousand rules ask once.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Lock as Mutex
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -24,10 +29,15 @@ from watchfleet.promql.series import Ints, SeriesSet
 from watchfleet.promql.source import matches
 
 REMEMBERED_LABELS: Final = 500_000
-REMEMBERED_SETS: Final = 1024
+REMEMBERED_SETS: Final = 4096
 
 Matchers = tuple[Matcher, ...]
 _IDS: Final = Layout([("id", "i4")])
+_LOOK: Final = text(
+    "SELECT coalesce((SELECT max(id) FROM series), 0), pg_snapshot_xmin(now)::text::bigint,"
+    " pg_snapshot_xmax(now)::text::bigint FROM pg_current_snapshot() AS now"
+)
+_versions: Final = count()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +59,18 @@ class _Memory:
 
     Attributes:
         labels: The labels of each series, by its number.
-        sets: For some matchers the candidates that PostgreSQL gave, and which of them match.
+        sets: For some matchers the version at which they were looked up, the candidates that PostgreSQL gave,
+            and which of them match.
+        newest: The number of the newest series.
+        seen_at: The transaction that was the next to begin when it was first seen.
+        version: Names the present set of all series; None while one may still come in beneath the newest.
     """
 
     labels: dict[int, Labels] = field(default_factory=dict)
-    sets: dict[Matchers, tuple[Ints, Matched]] = field(default_factory=dict)
+    sets: dict[Matchers, tuple[int | None, Ints, Matched]] = field(default_factory=dict)
+    newest: int = -1
+    seen_at: int = 0
+    version: int | None = None
     mutex: Any = field(default_factory=Mutex)
 
 
@@ -61,29 +78,46 @@ _memories: "WeakKeyDictionary[Engine, _Memory]" = WeakKeyDictionary()
 _memories_mutex: Final = Mutex()
 
 
-def matching(connection: Connection, matchers: Matchers, most: int) -> Matched:
+def version(connection: Connection) -> int | None:
+    """Names the present set of all series; None while it is not settled."""
+    memory = _memory(connection.engine)
+    newest, oldest_running, next_to_begin = connection.execute(_LOOK).one()
+    with memory.mutex:
+        if newest != memory.newest or next_to_begin < memory.seen_at:
+            memory.newest, memory.seen_at, memory.version = newest, next_to_begin, None
+        elif memory.version is None and oldest_running >= memory.seen_at:
+            memory.version = next(_versions)
+        return memory.version
+
+
+def matching(connection: Connection, matchers: Matchers, most: int, known: int | None = None) -> Matched:
     """The series that fulfil all matchers; the same object for as long as they are the same series.
 
     Args:
         connection: An open transaction.
         matchers: What each series must fulfil.
         most: How many series may be looked at, those included that PostgreSQL cannot rule out.
+        known: What `version` gave; without it PostgreSQL is asked each time.
 
     Raises:
         QueryLimitError: There are more.
     """
     memory = _memory(connection.engine)
-    candidates = _candidates(connection, matchers, most)
     kept = memory.sets.get(matchers)
-    if kept is not None and np.array_equal(kept[0], candidates):
-        return kept[1]
-    labels = _labels(connection, memory, candidates)
-    rows = [row for row, one in enumerate(labels) if matches(one, matchers)]
-    matched = Matched(candidates[rows], SeriesSet(labels[row] for row in rows))
+    if kept is not None and kept[0] == known is not None:
+        _see_to(len(kept[1]), most)
+        return kept[2]
+    candidates = _candidates(connection, matchers, most)
+    if kept is not None and np.array_equal(kept[1], candidates):
+        matched = kept[2]
+    else:
+        labels = _labels(connection, memory, candidates)
+        rows = [row for row, one in enumerate(labels) if matches(one, matchers)]
+        matched = Matched(candidates[rows], SeriesSet(labels[row] for row in rows))
     with memory.mutex:
         if len(memory.sets) >= REMEMBERED_SETS:
             memory.sets.clear()
-        memory.sets[matchers] = (candidates, matched)
+        memory.sets[matchers] = (known, candidates, matched)
     return matched
 
 
@@ -101,9 +135,13 @@ def _candidates(connection: Connection, matchers: Matchers, most: int) -> Ints:
     conditions, values = _conditions(connection, matchers)
     query = f"SELECT id FROM series WHERE {' AND '.join(conditions)} ORDER BY id LIMIT %(most)s"  # noqa: S608 - values are parameters
     rows = copy_out(connection, query, {**values, "most": most + 1}, _IDS)
-    if len(rows) > most:
-        raise QueryLimitError(f"a selector matches more than the {most} series that a query may look at")
+    _see_to(len(rows), most)
     return rows.columns["id"].astype(np.int64)
+
+
+def _see_to(found: int, most: int) -> None:
+    if found > most:
+        raise QueryLimitError(f"a selector matches more than the {most} series that a query may look at")
 
 
 def _conditions(connection: Connection, matchers: Matchers) -> tuple[list[str], dict[str, Any]]:

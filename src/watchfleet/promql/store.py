@@ -13,7 +13,7 @@ from psycopg2.errors import QueryCanceled
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from watchfleet.promql.catalogue import Matched, matching
+from watchfleet.promql.catalogue import Matched, matching, version
 from watchfleet.promql.errors import QueryLimitError, QueryTimeoutError
 from watchfleet.promql.history import older
 from watchfleet.promql.limits import DEFAULT_LIMITS, Limits
@@ -46,8 +46,9 @@ class StoreSeries:
             QueryLimitError: It would be too many series or samples, or it took too long.
         """
         with self._bounded():
+            known = version(self._connection)
             matched = {
-                matchers: matching(self._connection, matchers, self._limits.series)
+                matchers: matching(self._connection, matchers, self._limits.series, known)
                 for matchers in dict.fromkeys(fetch.matchers for fetch in fetches)
             }
             wanted = [(fetch, matched[fetch.matchers]) for fetch in fetches]
