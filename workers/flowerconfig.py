@@ -3,14 +3,14 @@
 What differs between installations comes from the environment: FLOWER_BASIC_AUTH, FLOWER_DB, FLOWER_PORT.
 """
 
-import logging
+from logging import INFO  # not the module: `logging` is an option of Flower's
 
 from celery.events.state import Task
 
 from watchfleet.redact import redact
 from workers import logs
 
-logs.configure(logging.INFO, "flower")  # before tornado, which leaves a log that is set up as it is
+logs.configure(INFO, "flower")  # before tornado, which leaves a log that is set up as it is
 
 persistent = True  # the history of tasks survives a restart
 state_save_interval = 60_000  # and a kill, but for the last minute
