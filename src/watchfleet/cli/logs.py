@@ -1,11 +1,14 @@
-"""`watchfleet logs`: what the processes wrote, and keeping it in bounds."""
+"""`watchfleet logs`: what was logged, searched, and kept in bounds."""
 
 from typing import Final
 
 import click
 
 from watchfleet.cli.logs_clean import clean
+from watchfleet.cli.logs_histogram import histogram
+from watchfleet.cli.logs_search import search
 from watchfleet.cli.logs_show import show
+from watchfleet.cli.logs_tail import tail
 
 
 class DefaultGroup(click.Group):
@@ -22,16 +25,17 @@ class DefaultGroup(click.Group):
 
 @click.group(cls=DefaultGroup)
 def logs() -> None:
-    """See what the processes wrote, and keep it in bounds.
+    """See and search what was logged, and keep it in bounds.
 
     Without a command it is `show`.
 
     \b
     Examples:
       watchfleet logs -f alerts
+      watchfleet logs search 'timed out' --from 2h --level warning
       watchfleet logs clean --dry-run
     """
 
 
-for _command in (show, clean):
+for _command in (show, search, tail, histogram, clean):
     logs.add_command(_command)

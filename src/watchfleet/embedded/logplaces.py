@@ -7,6 +7,8 @@ from watchfleet.embedded.directory import DataDirectory
 from watchfleet.embedded.leftovers import MARK
 from watchfleet.embedded.state import State
 from watchfleet.embedded.supervisord import NAME
+from watchfleet.errors import FleetError
+from watchfleet.logs.files import LogRoot
 from watchfleet.logs.options import LogOptions
 from watchfleet.logs.retention import Policy
 from watchfleet.logs.upkeep import Place
@@ -17,6 +19,23 @@ def own_places(settings: Settings) -> list[Place]:
     """Of the fleet that this process is part of."""
     supervised = os.environ.get(MARK)
     return places(settings, DataDirectory(Path(supervised)) if supervised else None)
+
+
+def search_root(settings: Settings, directory: DataDirectory, chosen: Path | None = None) -> LogRoot:
+    """Where to search: the directory that is named, else LOG_DIRECTORY, else that of the fleet.
+
+    Raises:
+        FleetError: There is none of them.
+    """
+    if chosen is not None or settings.log_directory is not None:
+        return LogRoot(chosen or settings.log_directory or Path())
+    state = State.load(directory)
+    if state is None or not state.processes:
+        raise FleetError(
+            f"there are no logs: LOG_DIRECTORY is not set and there is no fleet in {directory.path}; "
+            "name a --directory or a --data-dir"
+        )
+    return LogRoot(state.processes[0].log.parent)
 
 
 def places(settings: Settings, directory: DataDirectory | None, chosen: Path | None = None) -> list[Place]:

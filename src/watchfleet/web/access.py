@@ -1,4 +1,4 @@
-"""Who may write over HTTP."""
+"""Who may write over HTTP, and who may read what is not for everybody."""
 
 import hmac
 from ipaddress import ip_address
@@ -20,10 +20,17 @@ def refusal() -> Response | None:
     token = get_settings().api_token
     if token is None:
         return None if _is_local() else _answer(403, "writing from another machine needs API_TOKEN to be set")
+    return token_refusal(token.get_secret_value())
+
+
+def token_refusal(token: str | None) -> Response | None:
+    """The answer to a request without the token; None if it has it. Without a token nobody has it."""
+    if not token:
+        return _answer(403, "this needs API_TOKEN to be set")
     given = _given()
     if not given:
         return _answer(401, "send the API token as a bearer token, or as a password")
-    if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+    if not hmac.compare_digest(given.encode(), token.encode()):
         return _answer(401, "the token is wrong")
     return None
 

@@ -4,6 +4,7 @@ from flask import Flask, Response
 
 from watchfleet.web.alertmanager_api import api as alertmanager
 from watchfleet.web.health import EXTENSION, health
+from watchfleet.web.logs import create_logs
 from watchfleet.web.metrics import metrics
 from watchfleet.web.monitor import Monitor
 from watchfleet.web.pages import pages
@@ -24,6 +25,7 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     app.extensions[EXTENSION] = monitor or Monitor()
     for blueprint in (alertmanager, health, metrics, pages, prometheus, receiver, rules, stats, trends):
         app.register_blueprint(blueprint)
+    app.register_blueprint(create_logs())
     app.after_request(_harden)
     return app
 
