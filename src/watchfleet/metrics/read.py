@@ -8,11 +8,15 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from watchfleet.errors import WatchfleetError
+from watchfleet.metrics.names import is_storable
 
 MOST_SERIES: Final = 10_000
 MOST_POINTS: Final = 1_000_000
-# psycopg2 reads every NaN as the same one, so the server must tell a staleness marker from the others.
-_NO_MARKER: Final = r"(value <> 'NaN' OR float8send(value) <> '\x7ff0000000000002')"
+NO_MARKER: Final = r"(value <> 'NaN' OR float8send(value) <> '\x7ff0000000000002')"
+"""The SQL condition for samples that are no staleness markers.
+
+psycopg2 reads every NaN as the same one, so the server must tell.
+"""
 
 
 class TooMuchError(WatchfleetError):
@@ -46,9 +50,9 @@ def recent(
     Raises:
         TooMuchError: There are more than 10,000 such series or 1,000,000 such samples.
     """
-    labels = _series(connection, name, matchers or {})
+    labels = series(connection, name, matchers or {})
     query = "SELECT series_id, ts, value FROM samples WHERE ts >= :since AND series_id = ANY(:ids)"
-    query += f" AND {_NO_MARKER}"
+    query += f" AND {NO_MARKER}"
     return _grouped(connection, f"{query} ORDER BY series_id, ts, value LIMIT :most", since, labels)
 
 
@@ -59,16 +63,19 @@ def latest(
 
     A series that a staleness marker has ended has none.
     """
-    labels = _series(connection, name, matchers or {})
+    labels = series(connection, name, matchers or {})
     query = "SELECT DISTINCT ON (series_id) series_id, ts, value FROM samples"
     query += (
         " WHERE ts >= :since AND series_id = ANY(:ids) ORDER BY series_id, ts DESC, value DESC LIMIT :most"
     )
-    ended = f"SELECT * FROM ({query}) AS newest WHERE {_NO_MARKER}"  # noqa: S608 - all of it is ours
+    ended = f"SELECT * FROM ({query}) AS newest WHERE {NO_MARKER}"  # noqa: S608 - all of it is ours
     return _grouped(connection, ended, since, labels)
 
 
-def _series(connection: Connection, name: str, matchers: Mapping[str, str]) -> dict[int, dict[str, str]]:
+def series(connection: Connection, name: str, matchers: Mapping[str, str]) -> dict[int, dict[str, str]]:
+    """The labels of each series of a metric that matches, by its number; otherwise as `recent`."""
+    if not all(map(is_storable, (name, *matchers, *matchers.values()))):
+        return {}  # PostgreSQL stores no such text, and takes none in a question either
     present = {label: value for label, value in matchers.items() if value}
     absent = [label for label, value in matchers.items() if not value]
     rows = connection.execute(
@@ -94,8 +101,8 @@ def _grouped(
         raise TooMuchError(f"more than {MOST_POINTS} samples match; ask for a shorter time")
     found: dict[int, SeriesPoints] = {}
     for series_id, ts, value in rows:
-        series = found.setdefault(series_id, SeriesPoints(labels[series_id], []))
-        series.points.append((ts.astimezone(UTC), value))
+        one = found.setdefault(series_id, SeriesPoints(labels[series_id], []))
+        one.points.append((ts.astimezone(UTC), value))
     return list(found.values())
 
 

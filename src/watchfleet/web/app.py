@@ -6,6 +6,7 @@ from watchfleet.web.alertmanager_api import api as alertmanager
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.logs import create_logs
 from watchfleet.web.metrics import metrics
+from watchfleet.web.metrics_api import api as metrics_api
 from watchfleet.web.monitor import Monitor
 from watchfleet.web.pages import pages
 from watchfleet.web.prometheus_api import api as prometheus
@@ -23,7 +24,18 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
-    for blueprint in (alertmanager, health, metrics, pages, prometheus, receiver, rules, stats, trends):
+    for blueprint in (
+        alertmanager,
+        health,
+        metrics,
+        metrics_api,
+        pages,
+        prometheus,
+        receiver,
+        rules,
+        stats,
+        trends,
+    ):
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
     app.after_request(_harden)

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from watchfleet.metrics.answer import as_csv
 from watchfleet.metrics.read import TooMuchError
 from watchfleet.web.access import refusal
 
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2999, 12, 31, tzinfo=UTC)
 SECONDS: Final = 30
 """How long a request may work."""
 
@@ -130,6 +132,36 @@ def duration(name: str, default: str) -> timedelta:
     if not found:
         raise BadRequestError(f"{name}: must be more than 0; write it like 12h or 30d")
     return found
+
+
+def instant(name: str, default: str, now: datetime) -> datetime:
+    """An instant: ISO 8601 with a time zone, Unix seconds, or how long ago, such as `2h`.
+
+    Raises:
+        BadRequestError: It is none of these.
+    """
+    asked = given(name) or default
+    for read in (_ago, _unix, datetime.fromisoformat):
+        try:
+            found = read(asked)
+        except (ValueError, OverflowError, OSError):
+            continue
+        at = now - found if isinstance(found, timedelta) else found
+        if at.tzinfo is not None and EARLIEST <= at.astimezone(UTC) <= LATEST:
+            return at.astimezone(UTC)
+    raise BadRequestError(
+        f"{name}: {asked!r} is no time; write it like 2026-11-23T12:00:00Z, 1795435200 or 2h"
+    )
+
+
+def _ago(text: str) -> timedelta:
+    if text.replace(".", "", 1).isdigit():
+        raise ValueError("Unix seconds, not a number of seconds ago")
+    return parse_duration(text)
+
+
+def _unix(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text), UTC)
 
 
 def one_of(name: str, choices: Sequence[str], default: str) -> str:
