@@ -7,7 +7,7 @@ nothing beyond the standard library in the application that sends them.
 import sys
 from array import array
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NotRequired, TypedDict
 
 from watchfleet.model import Activity, Event, Kind, Sample
@@ -41,17 +41,10 @@ class Batch(TypedDict):
 
 def pack(samples: Iterable[Sample], events: Iterable[Event] = (), activity: Iterable[Activity] = ()) -> Batch:
     """Pack samples, events and activity, each in their order."""
-    positions: dict[tuple[str, Kind, tuple[tuple[str, str], ...]], int] = {}
-    series: list[list[Any]] = []
-    index, stamps, values = array("I"), array("q"), array("d")
-    for name, labels, kind, ts, value in samples:
-        key = (name, kind, tuple(sorted(labels.items())))
-        position = positions.setdefault(key, len(series))
-        if position == len(series):
-            series.append([name, labels, str(kind)])
-        index.append(position)
-        stamps.append(round(ts * 1e6))
-        values.append(value)
+    columns = list(zip(*samples, strict=True)) or [()] * 5
+    series, index = _series(columns[0], columns[1], columns[2])
+    stamps = array("q", [round(ts * 1e6) for ts in columns[3]])
+    values = array("d", columns[4])
     batch = Batch(v=VERSION, series=series, index=_encode(index), ts=_encode(stamps), value=_encode(values))
     rows = [list(event) for event in events]
     if rows:
@@ -60,6 +53,28 @@ def pack(samples: Iterable[Sample], events: Iterable[Event] = (), activity: Iter
     if done:
         batch["activity"] = done
     return batch
+
+
+def _series(
+    names: Sequence[str], labels: Sequence[dict[str, str]], kinds: Sequence[Kind]
+) -> tuple[list[list[Any]], "array[int]"]:
+    """The distinct series, and for each sample the position of its own.
+
+    Whoever records much records under the same mappings of labels again and again: these are told from others
+    by what they are before they are by what they hold.
+    """
+    keys = list(zip(names, kinds, map(id, labels), strict=True))
+    held = dict(zip(keys, labels, strict=True))
+    series: list[list[Any]] = []
+    positions: dict[tuple[Any, ...], int] = {}
+    places: dict[tuple[str, Kind, int], int] = {}
+    for key, own in held.items():
+        name, kind, _ = key
+        place = positions.setdefault((name, kind, *sorted(own.items())), len(series))
+        if place == len(series):
+            series.append([name, own, str(kind)])
+        places[key] = place
+    return series, array("I", map(places.__getitem__, keys))
 
 
 def _encode(column: "array[Any]") -> str:

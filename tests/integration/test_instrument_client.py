@@ -5,48 +5,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from redis import Redis, RedisError
+from redis import Redis
 from support.ingested import read
-from support.servers import free_port, running, wait_until
+from support.own_valkey import Valkey
+from support.servers import wait_until
 
-from watchfleet.embedded import valkey
 from watchfleet.instrument.buffer import DROPPED
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.shipping import Broker
 from watchfleet.model import Event, Kind
-
-
-class Valkey:
-    """A server of the test's own, which keeps its data over a restart."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self._stack = folder, stack
-        port = free_port()
-        self.url = valkey.url(port, "password")
-        self._command = valkey.serve_command(valkey.configure(folder, port, "password"))
-        self.start()
-
-    def start(self) -> None:
-        self._running: AbstractContextManager[subprocess.Popen[bytes]] = running(
-            self._command, self.folder / "log"
-        )
-        self.process = self._stack.enter_context(self._running)
-        wait_until(self._answers)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-
-    def _answers(self) -> bool:
-        with closing(Redis.from_url(self.url)) as client:
-            try:
-                return bool(client.ping())
-            except RedisError:
-                return False
 
 
 @pytest.fixture

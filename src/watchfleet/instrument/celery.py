@@ -1,4 +1,4 @@
-"""Task metrics by Celery's own signals: what ran, how it ended, how long it took and how long it waited.
+"""Task metrics by Celery's own signals: what ran, how it ended, how long it took and waited, its memory.
 
 In a prefork worker the children report what runs in them, and the parent what it alone sees: tasks that were
 revoked, and those whose child was killed.
@@ -14,6 +14,7 @@ from celery import signals
 from watchfleet.instrument import activity
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
+from watchfleet.instrument.memory import resident_bytes
 from watchfleet.model import Kind
 
 PUBLISHED_HEADER: Final = "x_watchfleet_published"
@@ -82,6 +83,8 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
     if started is not None and client is not None:
         series = client.series("task_duration_seconds", Kind.DURATION, task=task.name)
         client.observe(series, time.perf_counter() - started)
+        memory = client.series("task_memory_bytes", Kind.GAUGE, task=task.name)
+        client.observe(memory, resident_bytes())
     if state == "FAILURE":
         _conclude("task_failed_total", task.name, exception=type(retval).__name__)
     elif state in _OUTCOMES:

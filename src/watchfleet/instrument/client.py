@@ -5,7 +5,8 @@ never before a fork), cuts the buffer into batches and publishes them: at most `
 record, at once when a task ended or much has gathered. A batch that could not be published is tried again
 under the same id, so the fleet takes it once however often it arrives.
 
-What a kill -9 can lose is what was not yet published. With a broker that answers, that is what tasks that
+What a kill -9 can lose is what was not yet published; with `spool_dir`, which keeps every row in a file as
+soon as it is recorded, nothing. Without it, and with a broker that answers, that is what tasks that
 ended recorded in the last `SPACING` seconds, and what anything else did in the last `flush_interval`.
 """
 
@@ -13,23 +14,21 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from typing import Final, NamedTuple
-from uuid import uuid4
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
 
 from watchfleet.errors import ConfigError
 from watchfleet.instrument.bell import Bell
-from watchfleet.instrument.buffer import Buffer, Row, Series
+from watchfleet.instrument.buffer import Buffer, Row, Series, Store
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.shipping import Broker, Shipper
+from watchfleet.instrument.spool import Spool
 from watchfleet.model import Kind, Sample
 from watchfleet.redact import redact
-from watchfleet.wire import Batch, pack
 
 logger = logging.getLogger("watchfleet.instrument")
 
-MOST_ROWS: Final = 2000
-"""Rows of one batch."""
 MANY: Final = 500
 """So many waiting rows are shipped without waiting for the interval."""
 MOST_SERIES: Final = 5000
@@ -41,14 +40,6 @@ SHORTEST_PAUSE: Final = 0.25
 LONGEST_PAUSE: Final = 5.0
 
 
-class Parcel(NamedTuple):
-    """A batch on its way, which keeps its id through every try."""
-
-    batch_id: str
-    batch: Batch
-    rows: int
-
-
 class Client:
     """Records and ships. Any thread may call any method; none raises, and only `flush` and `close` wait.
 
@@ -58,6 +49,8 @@ class Client:
         capacity: How many rows are kept while the broker does not answer.
         flush_interval: Seconds after which a record is shipped.
         timeout: Seconds that the broker gets for each step.
+        spool_dir: A folder for rows that are not shipped yet, so that a kill loses none; None for memory.
+        spool_bytes: How much may be in it.
     """
 
     def __init__(
@@ -68,7 +61,11 @@ class Client:
         capacity: int = 20_000,
         flush_interval: float = 1.0,
         timeout: float = 5.0,
+        spool_dir: str | Path | None = None,
+        spool_bytes: int = 256 << 20,
     ) -> None:
+        self._spool_dir, self._spool_bytes = spool_dir, spool_bytes
+        self.buffer: Store
         self.service, self.capacity, self.flush_interval = service, capacity, flush_interval
         self._find_broker, self._timeout = find_broker, timeout
         self._series: dict[tuple[str, ...], Series] = {}
@@ -77,9 +74,11 @@ class Client:
 
     def begin(self) -> None:
         """Start with nothing recorded and nothing opened, as a forked child must."""
-        self.buffer = Buffer(self.capacity, {"service": self.service})
+        labels = {"service": self.service}
+        self.buffer = Buffer(self.capacity, labels)
+        if self._spool_dir is not None:
+            self.buffer = Spool(Path(self._spool_dir).absolute(), self._spool_bytes, self.buffer, labels)
         self.shipper = Shipper(self._find_broker, self._timeout)
-        self._parcel: Parcel | None = None
         self._failures = 0
         self._thread: threading.Thread | None = None
         self._recorded, self._hurried, self._closed = Bell(), Bell(), Bell()
@@ -116,6 +115,12 @@ class Client:
             self.buffer.append(row)
             self._notice()
 
+    def send(self, samples: Sequence[Sample]) -> None:
+        """Record many samples at once, of any series: the fast way for who has them by the thousand."""
+        if not self._off:
+            self.buffer.extend(samples)
+            self._notice()
+
     def hurry(self) -> None:
         """Have what was recorded shipped without waiting for the interval."""
         self._hurried.ring()
@@ -142,7 +147,7 @@ class Client:
 
     def _run(self) -> None:
         while not self._closing:
-            self._recorded.wait()
+            self._recorded.wait(self.buffer.looks_every)
             self._hurried.wait(self.flush_interval)
             if self._closing:
                 break
@@ -152,11 +157,11 @@ class Client:
                 self._recorded.ring()
                 self._closed.wait(self._pause())
         if not self._ship():
-            logger.warning("%d rows are lost: they could not be shipped before the end", self._waiting())
+            fate = "are lost" if self._spool_dir is None else f"wait in {self._spool_dir}"
+            waiting = self.buffer.waiting
+            logger.warning("%d rows %s: they could not be shipped before the end", waiting, fate)
+        self.buffer.close()
         self.shipper.close()
-
-    def _waiting(self) -> int:
-        return len(self.buffer) + (self._parcel.rows if self._parcel else 0)
 
     def _pause(self) -> float:
         longest = min(SHORTEST_PAUSE * 2.0 ** min(self._failures, 10), LONGEST_PAUSE)
@@ -167,7 +172,7 @@ class Client:
         flushes = list(self._flushes)
         try:
             self.buffer.settle(faults.take())
-            while parcel := self._next_parcel():
+            while parcel := self.buffer.take():
                 self.shipper.send(*parcel)
                 self._delivered()
         except ConfigError as error:
@@ -175,23 +180,15 @@ class Client:
         except Exception as error:  # noqa: BLE001 - a broker fails in many ways, none of them the host's concern
             self._failed(error)
             return False
+        if not self.buffer.empty():
+            self._recorded.ring()  # what was dropped for the sake of counts is told in the next round
         for flushed in flushes:
             flushed.set()
             self._flushes.remove(flushed)
         return True
 
-    def _next_parcel(self) -> Parcel | None:
-        """What could not be published before, else the oldest rows; None when there are none."""
-        if self._parcel is None:
-            cut = self.buffer.cut(MOST_ROWS)
-            if cut.rows:
-                self._parcel = Parcel(uuid4().hex, pack(*cut), cut.rows)
-            elif not self.buffer.empty():
-                self._recorded.ring()  # what was dropped for the sake of counts is told in the next round
-        return self._parcel
-
     def _delivered(self) -> None:
-        self._parcel = None
+        self.buffer.done()
         if self._failures:
             self._failures = 0
             logger.info("samples reach the fleet again")
@@ -215,7 +212,6 @@ class Client:
 
     def _turn_off(self, error: ConfigError) -> None:
         self._off = True
-        self._parcel = None
         self.buffer.clear()
         logger.warning("nothing is recorded: %s", redact(str(error)))
 

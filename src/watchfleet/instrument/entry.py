@@ -15,6 +15,7 @@ from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.shipping import Broker
 
 DISABLED: Final = "WATCHFLEET_DISABLED"
+SPOOL: Final = "WATCHFLEET_SPOOL_DIR"
 _BROKER_VARIABLES: Final = ("WATCHFLEET_BROKER_URL", "BROKER_URL")
 
 
@@ -29,6 +30,8 @@ def instrument(
     buffer_size: int = 20_000,
     flush_interval: float = 1.0,
     timeout: float = 5.0,
+    spool_dir: str | Path | None = None,
+    spool_bytes: int = 256 << 20,
 ) -> Client:
     """Have this application report to the fleet. Call it where the application is made, as often as you like.
 
@@ -58,6 +61,10 @@ def instrument(
             dropped, which `watchfleet_client_dropped_total` tells. The first call decides.
         flush_interval: Seconds after which a record is shipped at the latest. The first call decides.
         timeout: Seconds that the broker gets for each step. The first call decides.
+        spool_dir: A folder for rows that are not shipped yet, by default `WATCHFLEET_SPOOL_DIR`. With it,
+            nothing is lost when a process is killed: the next one that reports ships what it left. Any
+            processes of the machine may share it. Without it, rows wait in memory. The first call decides.
+        spool_bytes: How much may be in that folder; beyond it the oldest rows are dropped, and told of.
 
     Returns:
         The client, whose `flush()` waits until everything recorded is with the broker.
@@ -68,6 +75,8 @@ def instrument(
         capacity=buffer_size,
         flush_interval=flush_interval,
         timeout=timeout,
+        spool_dir=spool_dir or os.environ.get(SPOOL) or None,
+        spool_bytes=spool_bytes,
     )
     if os.environ.get(DISABLED, "").lower() in {"1", "true", "yes", "on"}:
         return client

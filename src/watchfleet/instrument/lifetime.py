@@ -71,6 +71,7 @@ class Lifetime:
             signal.lock = threading.RLock()
         if self.client is not None:
             self._inherited.append(self.client.shipper)
+            self.client.buffer.leave()
             self.client.begin()
 
     @guarded("end")
