@@ -3,8 +3,8 @@
 Two million samples of a thousand series in batches of ten thousand, as they come off the broker, against
 COPY BINARY of the same rows in the same batches into an equal table, one transaction each.
 
-And the whole way: as many samples recorded by a client, shipped over Valkey in the client's batches, stored
-by the fleet's ingest worker, against COPY BINARY of batches of that size.
+And the whole way: as many samples given to a client's `send`, shipped over Valkey in the client's batches,
+stored by the fleet's ingest worker, against COPY BINARY of batches of that size.
 """
 
 import json
@@ -20,7 +20,8 @@ from sqlalchemy import text
 from benchmarks import _fleet, _harness, _samples
 from watchfleet import fleet
 from watchfleet.db.engine import transaction
-from watchfleet.instrument.client import MOST_ROWS, Client
+from watchfleet.instrument.buffer import MOST_ROWS
+from watchfleet.instrument.client import Client
 from watchfleet.instrument.shipping import Broker
 from watchfleet.metrics import ingest
 from watchfleet.model import Kind, Sample
@@ -91,20 +92,21 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
         {name: column[at : at + MOST_ROWS] for name, column in rows.items()}
         for at in range(0, count, MOST_ROWS)
     ]
-    values = rows["value"].tolist()
     with tempfile.TemporaryDirectory() as folder, _fleet.broker() as address:
         client = Client("bench", lambda: Broker(address))
-        series = [
-            client.series("way", Kind.GAUGE, host=f"host-{n}", zone=f"zone-{n % 7}") for n in range(SERIES)
+        labels = [{"host": f"host-{n}", "zone": f"zone-{n % 7}", "service": "bench"} for n in range(SERIES)]
+        samples = [
+            Sample("way", labels[n - 1], Kind.GAUGE, ts / 1e6, value)
+            for n, ts, value in zip(*(rows[name].tolist() for name in _samples.NAMES), strict=True)
         ]
         with _fleet.worker(fleet.INGEST_QUEUE, address, Path(folder) / "worker.log") as process:
 
             def ours(_: int) -> None:
                 due = stored() + count
-                for place, value in enumerate(values):
-                    client.observe(series[place % SERIES], value)
-                    if len(client.buffer) >= client.capacity - 1:  # one more would push out the oldest
-                        until(lambda: len(client.buffer) < client.capacity // 2)
+                for at in range(0, count, SIZE):
+                    client.send(samples[at : at + SIZE])
+                    # More would push out the oldest.
+                    until(lambda: len(client.buffer) <= client.capacity - SIZE)
                 client.flush(PATIENCE)
                 until(lambda: stored() >= due)
                 memory.append(_fleet.memory(process))
@@ -114,7 +116,7 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
                     with bare:
                         _samples.bare_copy(bare, "bare", one)
 
-            client.observe(series[0], 0.0)
+            client.send(samples[:1])
             client.flush(PATIENCE)
             until(lambda: stored() % SIZE == 1)
             times = _harness.alternate(ROUNDS, {"whole_way": ours, "peer_of_its_batches": peer})

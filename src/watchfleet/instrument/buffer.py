@@ -12,7 +12,7 @@ from watchfleet.wire import Batch, pack
 
 DROPPED: Final = "watchfleet_client_dropped_total"
 FAULTS: Final = "watchfleet_client_errors_total"
-MOST_ROWS: Final = 5000
+MOST_ROWS: Final = 10_000
 """Rows of one batch."""
 
 Row = Sample | Event | Activity
