@@ -7,6 +7,7 @@ And the whole way: as many samples given to a client's `send`, shipped over Valk
 stored by the fleet's ingest worker, against COPY BINARY of batches of that size.
 """
 
+import gc
 import json
 import tempfile
 import time
@@ -99,6 +100,7 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
             Sample("way", labels[n - 1], Kind.GAUGE, ts / 1e6, value)
             for n, ts, value in zip(*(rows[name].tolist() for name in _samples.NAMES), strict=True)
         ]
+        gc.freeze()  # the samples are the host's, and no part of what is measured
         with _fleet.worker(fleet.INGEST_QUEUE, address, Path(folder) / "worker.log") as process:
 
             def ours(_: int) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import time
+from dataclasses import asdict
+from typing import Any
 
 import ledger
 from celery import Celery
-from platforms import Profile, ScrapeError, accounts, fetch
+from platforms import ScrapeError, accounts, fetch
 
 import watchfleet
 from watchfleet.signals import account_scraped, engagement_recorded, followers_counted, scrape_failed
@@ -22,11 +24,13 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     beat_scheduler="celery.beat:Scheduler",  # the whole schedule is here, so no file need keep it
     beat_schedule={
-        "scrape-all": {"task": "scraper.scrape_all", "schedule": PERIOD, "options": {"expires": PERIOD}}
+        "scrape-all": {"task": "scraper.scrape_all", "schedule": PERIOD, "options": {"expires": PERIOD}},
+        "report-rest": {"task": "scraper.report_rest", "schedule": PERIOD, "options": {"expires": PERIOD}},
     },
 )
 
-watchfleet.instrument(app)
+# In the spool, what a killed worker recorded waits for the next one.
+watchfleet.instrument(app, spool_dir=ledger.path().with_name("spool"))
 
 
 @app.task(name="scraper.scrape_all")
@@ -44,17 +48,27 @@ def scrape_account(platform: str, account: str, group: str) -> None:
     try:
         profile = fetch(account)
     except ScrapeError as error:
-        duration = time.perf_counter() - started
-        ledger.write(platform, account, duration, reason=error.reason)
-        scrape_failed.send(scrape_account, **subject, duration=duration, reason=error.reason)
+        report(ledger.write(subject, time.perf_counter() - started, reason=error.reason))
         raise
-    duration = time.perf_counter() - started
-    ledger.write(platform, account, duration, followers=profile.followers)
-    account_scraped.send(scrape_account, **subject, duration=duration)
-    report(profile, subject)
+    report(ledger.write(subject, time.perf_counter() - started, **asdict(profile)))
 
 
-def report(profile: Profile, subject: dict[str, str]) -> None:
-    """Tell the fleet what the page showed."""
-    followers_counted.send(scrape_account, **subject, followers=profile.followers, posts=profile.posts)
-    engagement_recorded.send(scrape_account, **subject, likes=profile.likes, comments=profile.comments)
+@app.task(name="scraper.report_rest")
+def report_rest() -> None:
+    """Tell the fleet what a worker that was killed may not have told; what it has already, it takes once."""
+    for entry in ledger.unreported(age=PERIOD):
+        report(entry)
+
+
+def report(entry: dict[str, Any]) -> None:
+    """Tell the fleet of an entry of the ledger."""
+    subject = {name: entry[name] for name in ("platform", "account", "group", "id", "at")}
+    if entry["succeeded"]:
+        account_scraped.send(scrape_account, **subject, duration=entry["duration"])
+        counted = {name: entry[name] for name in ("followers", "posts")}
+        followers_counted.send(scrape_account, **subject, **counted)
+        engaged = {name: entry[name] for name in ("likes", "comments")}
+        engagement_recorded.send(scrape_account, **subject, **engaged)
+    else:
+        scrape_failed.send(scrape_account, **subject, duration=entry["duration"], reason=entry["reason"])
+    ledger.reported(entry)

@@ -13,6 +13,8 @@ Every signal but `business_metric` speaks of one account and takes, beside the f
 - `platform` (required), such as `instagram`; at most 64 characters;
 - `account` (required), the name or id there; at most 256 characters, or a whole number;
 - `group`, the customer, campaign or list that the account belongs to; at most 128 characters;
+- `id`, which tells this report from all others of its signal and account; at most 128 characters. Reports
+  that come again under the same id are stored once: whoever crashed may send again what may have gone out;
 - `at`, when it happened: an aware datetime or Unix seconds, by default now.
 
 `None` stands for a field that is not known. A field that cannot be used is left out, or with it the whole

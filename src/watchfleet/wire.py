@@ -13,6 +13,7 @@ from typing import Any, Final, NotRequired, TypedDict
 from watchfleet.model import Activity, Event, Kind, Sample
 
 VERSION: Final = 1
+_METRIC_BITS: Final = 32
 
 
 class Batch(TypedDict):
@@ -63,13 +64,16 @@ def _series(
     Whoever records much records under the same mappings of labels again and again: these are told from others
     by what they are before they are by what they hold.
     """
-    keys = list(zip(names, kinds, map(id, labels), strict=True))
-    held = dict(zip(keys, labels, strict=True))
+    metrics: dict[tuple[str, Kind], int] = {}
+    numbers = [metrics.setdefault(metric, len(metrics)) for metric in zip(names, kinds, strict=True)]
+    # Numbers as keys: thousands of tuples would have the garbage collector look at all that the host has.
+    keys = [id(own) << _METRIC_BITS | number for own, number in zip(labels, numbers, strict=True)]
+    of_number = list(metrics)
     series: list[list[Any]] = []
     positions: dict[tuple[Any, ...], int] = {}
-    places: dict[tuple[str, Kind, int], int] = {}
-    for key, own in held.items():
-        name, kind, _ = key
+    places: dict[int, int] = {}
+    for key, own in dict(zip(keys, labels, strict=True)).items():
+        name, kind = of_number[key & (1 << _METRIC_BITS) - 1]
         place = positions.setdefault((name, kind, *sorted(own.items())), len(series))
         if place == len(series):
             series.append([name, own, str(kind)])

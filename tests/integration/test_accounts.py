@@ -317,3 +317,28 @@ def test_one_writer_keeps_the_figures_of_platforms_as_samples_and_for_all_who_sh
     assert values["data_age_seconds_count",] == 2
     assert values["data_age_seconds_sum",] == 90_090
     assert len([row for row in rows if row.name == "accounts_stale"]) == 1
+
+
+def test_a_report_with_an_id_is_stored_once_however_often_it_is_sent() -> None:
+    """In the same batch, in a later one, and in batches that are written at the same time."""
+    at = NOW.timestamp() - 60
+    subject = ("insta", "anna", None)
+    mine = [
+        Event("account_scraped", at, *subject, {"id": f"s{number}", "duration": 1.0}) for number in range(20)
+    ]
+    others = [Event("content_found", at, *subject, {"id": f"s{number}"}) for number in range(20)]
+    write("first", [*mine, *others, *mine[:5]])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write(f"again-{n}", [*mine[n:], *others[:n], *fresh(at, n)]), range(8)))
+    assert stored() == oracle.daily([*mine, *others, *fresh(at, 0)])
+    with transaction() as connection:
+        counted = connection.scalar(
+            text("SELECT count(*) FROM samples JOIN series ON series_id = id WHERE name = 'scrapes_total'")
+        )
+    assert counted == 21
+
+
+def fresh(at: float, batch: int) -> list[Event]:
+    """A report that every batch of several brings, in another place of each."""
+    event = Event("account_scraped", at, "insta", "bob", "vip", {"id": "once"})
+    return [event] * (batch % 2 + 1)

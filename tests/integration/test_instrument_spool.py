@@ -137,7 +137,7 @@ def test_a_long_outage_is_bounded_on_disk_and_what_was_dropped_is_told(
     broker.stop()
     spool = tmp_path / "spool"
     small = client_of(broker, spool, spool_bytes=1_500_000)
-    for number in range(30_000):
+    for number in range(60_000):
         small.record(event(str(number)))
     assert sum(path.stat().st_size for path in spool.glob("*.rows")) < 3_000_000
     broker.start()
@@ -146,8 +146,8 @@ def test_a_long_outage_is_bounded_on_disk_and_what_was_dropped_is_told(
     found = read(broker.url)
     dropped = found.total("watchfleet_client_dropped_total", rows="events")
     assert dropped > 0
-    assert len(found.events) + dropped == 30_000
-    assert found.events[-1].account == "29999"
+    assert len(found.events) + dropped == 60_000
+    assert found.events[-1].account == "59999"
 
 
 def test_damaged_lines_cost_themselves_alone(broker: Valkey, tmp_path: Path) -> None:

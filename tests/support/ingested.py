@@ -1,6 +1,5 @@
 """Reads the batches that wait on the ingest queue, as the fleet's worker would take them."""
 
-import base64
 import json
 from collections import Counter
 from contextlib import closing
@@ -58,6 +57,7 @@ def samples(batch: Decoded) -> list[Sample]:
 
 def _arguments(raw: bytes) -> tuple[str, Any]:
     message = json.loads(raw)
-    (batch_id, batch), _, _ = json.loads(base64.b64decode(message["body"]))
+    assert message["properties"]["body_encoding"] == "utf-8"
+    (batch_id, batch), _, _ = json.loads(message["body"])
     assert message["headers"]["id"] == batch_id
     return batch_id, batch

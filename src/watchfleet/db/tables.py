@@ -236,6 +236,15 @@ daily_stats = Table(
     comment="What each account did on each day, kept with its events and computable from them",
 )
 
+event_seen = Table(
+    "event_seen",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _instant("seen_at"),
+    Index("ix_event_seen_seen_at", "seen_at", postgresql_using="brin"),
+    comment="Events that their sender may send again, kept for longer than one is accepted late",
+)
+
 platform_stats = Table(
     "platform_stats",
     metadata,

@@ -98,6 +98,7 @@ _ACCOUNT: Final = {
     "platform": Field(text(64), required=True),
     "account": Field(text(256), required=True),
     "group": Field(text(128)),
+    "id": Field(text(128)),
     "at": Field(instant),
 }
 FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {

@@ -20,6 +20,7 @@ from watchfleet.db import partitions
 from watchfleet.db.copy import Layout, copy_in, copy_out
 from watchfleet.db.locks import Lock, wait_lock
 from watchfleet.metrics import activity, batches, business, events, marks
+from watchfleet.metrics.accounts import once
 from watchfleet.metrics.batches import Written
 from watchfleet.metrics.decode import BatchError, Decoded, decode
 from watchfleet.metrics.rejects import Rejects
@@ -128,14 +129,16 @@ def write_decoded(
     rejects = Rejects()
     oldest, newest = now - get_settings().retention_raw, now + AHEAD
     reports = events.check(decoded.events, rejects, oldest.timestamp(), newest.timestamp())
+    known, reports = len(reports), once.new(connection, reports, now)
     done = activity.check(decoded.activity, rejects, oldest.timestamp(), newest.timestamp())
     whole = events.with_samples(decoded, reports)
     resolved = resolve(connection, whole.series)
     accepted = _accept(whole, len(decoded.index), resolved, (oldest, newest), rejects)
     _make_partitions(connection, accepted, reports, done)
-    kept, repeated = accepted.sent + len(reports) + len(done), 0
+    kept, repeated = accepted.sent + known + len(done), known - len(reports)
     if dedupe:
-        accepted, repeated = _without_repeated(connection, accepted)
+        accepted, again = _without_repeated(connection, accepted)
+        repeated += again
     written = Written(
         accepted=kept - repeated,
         rejected=len(decoded.index) + len(decoded.events) + len(decoded.activity) - kept,

@@ -17,7 +17,7 @@ MOST_REJECTS: Final = 100_000
 """How many examples of rejects are kept, however new they are."""
 
 BATCHES_KEPT_LONGER: Final = timedelta(days=1)
-"""A batch's id is kept for longer than its samples would be accepted: a replay finds one or the other."""
+"""Ids of batches and events are kept for longer than these would be accepted late."""
 
 
 def keep(engine: Engine, now: datetime) -> Kept:
@@ -25,10 +25,9 @@ def keep(engine: Engine, now: datetime) -> Kept:
     kept = partitions.keep(engine, now)
     partitions.summarize(engine, now)
     with engine.begin() as connection:
-        connection.execute(
-            text("DELETE FROM ingest_batch WHERE received_at < :before"),
-            {"before": now - get_settings().retention_raw - BATCHES_KEPT_LONGER},
-        )
+        accepted = {"before": now - get_settings().retention_raw - BATCHES_KEPT_LONGER}
+        connection.execute(text("DELETE FROM ingest_batch WHERE received_at < :before"), accepted)
+        connection.execute(text("DELETE FROM event_seen WHERE seen_at < :before"), accepted)
         connection.execute(
             text(
                 "DELETE FROM ingest_rejects WHERE created_at < :before"
