@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test chaos-rollups spans lint format bench peers lock clean
+.PHONY: help up down test chaos chaos-rollups spans lint format bench peers lock clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ down: $(READY)  ## Stop a fleet that runs detached
 
 test: $(READY)  ## Run the tests (ARGS="-k beat" and so on)
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: export CHAOS_SECONDS = $(or $(SECONDS),600)
+chaos: export CHAOS_SEED = $(or $(SEED),0)
+chaos: export CHAOS_ALERTS = $(or $(ALERTS),2000)
+chaos: $(READY)  ## Kill everything that delivers notifications, then compare (SECONDS=600 SEED=1 ALERTS=2000)
+	$(BIN)/python -m pytest tests/chaos/test_notifications.py -q -s --numprocesses=0
 
 chaos-rollups: export CHAOS_SECONDS = $(or $(SECONDS),60)
 chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)

@@ -276,9 +276,11 @@ def sentry_receiver() -> Iterator[SentryReceiver]:
 
 
 @contextmanager
-def smtp_receiver(*, security: str = "none", password: str = "") -> Iterator[tuple[Mailbox, int]]:
+def smtp_receiver(
+    *, security: str = "none", password: str = "", mailbox: Mailbox | None = None
+) -> Iterator[tuple[Mailbox, int]]:
     """A mail server; its mailbox and its port."""
-    mailbox, port = Mailbox(), free_port()
+    mailbox, port = mailbox or Mailbox(), free_port()
     options: dict[str, Any] = {}
     if security == "starttls":
         options |= {"tls_context": server_context(), "require_starttls": True}
