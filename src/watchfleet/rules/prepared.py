@@ -41,7 +41,8 @@ class PreparedRule:
     """One rule.
 
     Attributes:
-        rule: As its file has it, with the values that its parameters and times have now.
+        original: As its file has it.
+        rule: The same with the values that its parameters and times have now.
         key: Names it for ever, also when its expression changes.
         enabled: Whether it is on.
         values: The value of each of its parameters.
@@ -52,6 +53,7 @@ class PreparedRule:
         policy: What it makes of missing data and failures.
     """
 
+    original: Rule
     rule: Rule
     key: str
     enabled: bool
@@ -157,6 +159,7 @@ def prepare_rule(
         options.on_error or Missing.ALERT,
     )
     return PreparedRule(
+        rule,
         bound,
         key,
         enabled,

@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "enable": "watchfleet.cli.rules.change:enable",
     "disable": "watchfleet.cli.rules.change:disable",
     "set": "watchfleet.cli.rules.change:set_values",
+    "backtest": "watchfleet.cli.rules.backtest:backtest",
     "check": "watchfleet.cli.rules.check:check",
 }
 
@@ -24,5 +25,6 @@ def rules() -> None:
     Examples:
       watchfleet rules list
       watchfleet rules set DependencyDown checks=3
+      watchfleet rules backtest DependencyDown --since 7d
       watchfleet rules check rules/*.yml
     """

@@ -14,7 +14,8 @@ from watchfleet.rules.overrides import change
 from watchfleet.rules.prepared import problems_of
 
 
-def _assignment(given: str) -> tuple[str, str]:
+def assignment(given: str) -> tuple[str, str]:
+    """A setting as it is written on the command line."""
     name, equals, value = given.partition("=")
     if not name or not equals:
         raise click.BadParameter(f"{given!r} sets nothing; write it like threshold=0.9")
@@ -47,7 +48,7 @@ def disable(name: str) -> None:
 
 @click.command("set")
 @click.argument("name")
-@click.argument("settings", type=_assignment, nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.argument("settings", type=assignment, nargs=-1, required=True, metavar="KEY=VALUE...")
 def set_values(name: str, settings: tuple[tuple[str, str], ...]) -> None:
     """Set parameters of the rule NAME, or its `for` and `keep_firing_for`, from its next evaluation.
 
