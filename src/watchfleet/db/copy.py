@@ -22,9 +22,11 @@ EPOCH_US: Final = 946_684_800_000_000
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
-_NULL: Final = (-1).to_bytes(4, "big", signed=True)
 _CHUNK: Final = 1 << 20
 _WIDTHS: Final = {"i4": 4, "i8": 8, "f8": 8, "ts": 8}
+
+NULL: Final = (-1).to_bytes(4, "big", signed=True)
+"""No value, as it stands on the wire."""
 
 Column = tuple[str, str]
 """A column's name, and its type: `i4`, `i8`, `f8`, or `ts` for a timestamp in Unix microseconds."""
@@ -79,11 +81,6 @@ class Layout:
         return columns
 
 
-def field(value: bytes | None) -> bytes:
-    """One value as it stands on the wire, behind its length."""
-    return _NULL if value is None else len(value).to_bytes(4, "big") + value
-
-
 def copy_in(
     connection: Connection,
     table: str,
@@ -98,7 +95,7 @@ def copy_in(
         table: The table's name.
         names: Its columns, as the layout has them, those of the tails last.
         rows: What `Layout.pack` made.
-        tails: For each row, its remaining columns as `field` makes them, joined.
+        tails: For each row its remaining columns, each behind its length or as `NULL`, joined.
     """
     body = rows.tobytes() if tails is None else _interleave(rows, tails)
     statement = f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT binary)"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Connection, text
 
-from watchfleet.db.copy import Layout, copy_in, copy_out, field
+from watchfleet.db.copy import NULL, Layout, copy_in, copy_out
 from watchfleet.metrics import sketch
 from watchfleet.metrics.aggregate import QUANTILES, Buckets
 from watchfleet.metrics.marks import instant
@@ -30,6 +30,7 @@ _MERGEABLE: Final = [
 _READ: Final = Layout([*_MERGEABLE, ("increase", "f8")], tails=1)
 _WRITE: Final = Layout([*_MERGEABLE, *((name, "f8") for name in QUANTILES)], tails=2)
 _WRITTEN: Final = (*(name for name, _ in _WRITE.columns), "increase", "histogram")
+_INCREASE: Final = np.dtype([("length", ">i4"), ("value", ">f8")])
 _SAMPLES: Final = Layout([("series_id", "i4"), ("ts", "ts"), ("value", "f8")])
 
 
@@ -105,10 +106,15 @@ def counters(connection: Connection, series: Ints) -> Ints:
 
 
 def _tails(rows: Buckets) -> list[bytes]:
-    increase = rows.columns["increase"]
-    packed, unknown = increase.astype(">f8").tobytes(), np.isnan(increase).tolist()
+    """Increase and histogram of each row as they stand on the wire, each behind its length."""
+    increase = np.empty(len(rows), _INCREASE)
+    increase["length"], increase["value"] = 8, rows.columns["increase"]
+    unknown, increases = np.isnan(rows.columns["increase"]).tolist(), increase.tobytes()
     histograms = sketch.encode(rows.cells, len(rows))
+    lengths = np.fromiter(map(len, histograms), ">i4", len(rows)).tobytes()
     return [
-        field(None if unknown[at] else packed[8 * at : 8 * at + 8]) + field(histograms[at])
-        for at in range(len(rows))
+        (NULL if unknown[at] else increases[12 * at : 12 * at + 12])
+        + lengths[4 * at : 4 * at + 4]
+        + histogram
+        for at, histogram in enumerate(histograms)
     ]

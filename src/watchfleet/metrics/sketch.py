@@ -169,17 +169,17 @@ def decode(histograms: Sequence[bytes]) -> Cells:
     Raises:
         ValueError: One is of another scale.
     """
-    present = np.array([i for i, one in enumerate(histograms) if one], np.int64)
-    parts = [one for one in histograms if one]
-    if any(one[0] != SCALE for one in parts):
-        raise ValueError(f"a histogram is not of scale {SCALE}")
-    if not parts:
+    lengths = np.fromiter(map(len, histograms), np.int64, len(histograms))
+    present = np.flatnonzero(lengths)
+    if not len(present):
         empty = np.empty(0, np.int64)
         return Cells(empty, empty, empty)
-    tokens, token_ends = _unvarint(b"".join([one[1:] for one in parts]))
-    byte_ends = np.cumsum([len(one) - 1 for one in parts])
-    last = np.searchsorted(token_ends, byte_ends, side="left") + 1
-    begin = np.r_[0, last[:-1]]
+    tokens, token_ends = _unvarint(b"".join(histograms))
+    last = np.searchsorted(token_ends, np.cumsum(lengths[present]), side="left") + 1
+    scales = np.r_[0, last[:-1]]  # a scale is a token of one byte
+    if (tokens[scales] != SCALE).any():
+        raise ValueError(f"a histogram is not of scale {SCALE}")
+    begin = scales + 1
     per_owner = tokens[begin]
     owner = np.repeat(present, per_owner)
     firsts = np.r_[0, np.cumsum(per_owner)[:-1]]
@@ -189,7 +189,7 @@ def decode(histograms: Sequence[bytes]) -> Cells:
     running = np.cumsum(distance)
     code = running - np.repeat(running[firsts] - distance[firsts], per_owner)
     rest = np.ones(len(tokens), bool)
-    rest[at] = rest[begin] = False
+    rest[at] = rest[begin] = rest[scales] = False
     count = np.ones(len(owner), np.int64)
     count[many] = tokens[rest] + 2
     return Cells(owner, code, count)
@@ -207,23 +207,32 @@ def _unfold(folded: Ints) -> Ints:
 def _varints(tokens: Ints) -> tuple[bytes, Ints]:
     """Non-negative numbers as varints, and where each ends."""
     lengths = np.ones(len(tokens), np.int64)
-    rest = tokens >> 7
-    while rest.any():
-        lengths += rest > 0
+    longer = np.flatnonzero(tokens >> 7)
+    rest = tokens[longer] >> 7
+    while len(longer):
+        lengths[longer] += 1
         rest >>= 7
+        longer, rest = longer[rest > 0], rest[rest > 0]
     ends = np.cumsum(lengths)
+    starts = ends - lengths
     out = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    for place in range(int(lengths.max(initial=0))):
-        has = lengths > place
-        septet = (tokens[has] >> (7 * place)) & 0x7F
-        more = lengths[has] > place + 1
-        out[(ends - lengths)[has] + place] = septet | (more << 7)
+    out[starts] = tokens & 0x7F | (lengths > 1) << 7
+    longer = np.flatnonzero(lengths > 1)
+    for place in range(1, int(lengths.max(initial=0))):
+        longer = longer[lengths[longer] > place]
+        more = lengths[longer] > place + 1
+        out[starts[longer] + place] = tokens[longer] >> (7 * place) & 0x7F | more << 7
     return out.tobytes(), ends
 
 
 def _unvarint(packed: bytes) -> tuple[Ints, Ints]:
-    raw = np.frombuffer(packed, np.uint8).astype(np.int64)
+    raw = np.frombuffer(packed, np.uint8)
     ends = np.flatnonzero(raw < 0x80) + 1
     starts = np.r_[0, ends[:-1]]
-    place = np.arange(len(raw)) - np.repeat(starts, ends - starts)
-    return np.add.reduceat((raw & 0x7F) << (7 * place), starts), ends
+    tokens = (raw[starts] & 0x7F).astype(np.int64)
+    lengths = ends - starts
+    longer = np.flatnonzero(lengths > 1)
+    for place in range(1, int(lengths.max(initial=0))):
+        longer = longer[lengths[longer] > place]
+        tokens[longer] |= (raw[starts[longer] + place] & 0x7F).astype(np.int64) << (7 * place)
+    return tokens, ends
