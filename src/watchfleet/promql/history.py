@@ -24,29 +24,47 @@ _ROOM: Final = 3000
 """Microseconds between a bucket's first and last sample that hold two more."""
 
 
-def begin(connection: Connection, parent: partitions.Partitioned) -> int:
-    """From when on a table has rows, in milliseconds."""
-    start = partitions.since(connection, parent)
-    return LAST_MS if start is None else round(start.timestamp() * 1000)
+class Beginnings:
+    """From when on each table has rows, asked once.
+
+    Args:
+        connection: An open transaction.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, int] = {}
+
+    def of(self, parent: partitions.Partitioned) -> int:
+        """From when on a table has rows, in milliseconds."""
+        if parent.table not in self._known:
+            start = partitions.since(self._connection, parent)
+            self._known[parent.table] = LAST_MS if start is None else round(start.timestamp() * 1000)
+        return self._known[parent.table]
 
 
-def older(connection: Connection, spans: dict[Span, Ints], most: int) -> Readings | None:
+def older(
+    connection: Connection, beginnings: Beginnings, spans: dict[Span, Ints], most: int
+) -> Readings | None:
     """What stands for the samples of some series before the first that there are; None if it is too much.
 
     Args:
         connection: An open transaction.
+        beginnings: From when on there is what.
         spans: The series that are wanted in each span of time.
         most: How many rows may be read of each tier.
     """
-    found, until = NO_READINGS, begin(connection, partitions.SAMPLES)
+    found, until = NO_READINGS, beginnings.of(partitions.SAMPLES)
     for tier in TIERS:
+        if all(start >= until for start, _ in spans):
+            break
         wanted = {(start, min(end, until - 1)): ids for (start, end), ids in spans.items() if start < until}
         for span, ids in wanted.items():
             rows = _rows(connection, tier, span, ids, most)
             if len(rows["series_id"]) > most:
                 return None
             found = found.with_later(_samples(rows))
-        until = min(until, begin(connection, tier.table))
+        until = min(until, beginnings.of(tier.table))
     return found
 
 

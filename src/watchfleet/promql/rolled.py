@@ -22,8 +22,9 @@ from watchfleet.metrics.rollup_rows import Extent
 from watchfleet.metrics.tiers import TIERS, Tier
 from watchfleet.promql.catalogue import Matched
 from watchfleet.promql.errors import QueryLimitError
-from watchfleet.promql.history import begin
+from watchfleet.promql.history import Beginnings
 from watchfleet.promql.readings import NO_READINGS, Readings, Span, instant, read
+from watchfleet.promql.recent import LONGEST_MS
 from watchfleet.promql.series import Bools, Floats, Ints
 from watchfleet.promql.source import Columns, Fetch, Summary, is_stale
 
@@ -74,14 +75,17 @@ class _Points:
         )
 
 
-def summarised(connection: Connection, fetch: Fetch, found: Matched, most: int) -> Columns | None:
-    """What a fetch wants, from the coarsest tier that fits; None if only the samples do.
+def summarised(
+    connection: Connection, beginnings: Beginnings, fetch: Fetch, found: Matched, most: int
+) -> Columns | None:
+    """What a fetch wants, from the coarsest tier that fits; None if the samples do as well, or only they do.
 
     Where the samples are gone and no tier's buckets end where the windows do, a bucket counts where its last
     sample is.
 
     Args:
         connection: An open transaction.
+        beginnings: From when on there is what.
         fetch: What is wanted.
         found: Its series.
         most: How many rows may be read, and how many samples.
@@ -92,9 +96,11 @@ def summarised(connection: Connection, fetch: Fetch, found: Matched, most: int) 
     summary = fetch.summary
     if summary is None or summary.window < SHORTEST_MS or not len(found.ids):
         return None
-    since = begin(connection, partitions.SAMPLES)
+    since = beginnings.of(partitions.SAMPLES)
+    if fetch.start >= since and fetch.end - fetch.start <= LONGEST_MS:
+        return None  # these are kept in memory
     reading = _Reading(connection, fetch, summary, found.ids, _edges(fetch, summary), since, most)
-    there = [tier for tier in _LAYERS if begin(connection, tier.table) <= max(0, fetch.start)]
+    there = [tier for tier in _LAYERS if beginnings.of(tier.table) <= max(0, fetch.start)]
     for tier in there:
         points = _exact(reading, tier)
         if points is not None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from watchfleet.promql.catalogue import Matched, matching, version
 from watchfleet.promql.errors import QueryLimitError, QueryTimeoutError
-from watchfleet.promql.history import older
+from watchfleet.promql.history import Beginnings, older
 from watchfleet.promql.limits import DEFAULT_LIMITS, Limits
 from watchfleet.promql.readings import LAST_MS, NO_READINGS, Readings, Span, read
 from watchfleet.promql.recent import recent
@@ -52,27 +52,31 @@ class StoreSeries:
                 for matchers in dict.fromkeys(fetch.matchers for fetch in fetches)
             }
             wanted = [(fetch, matched[fetch.matchers]) for fetch in fetches]
-            rolled = self._rolled(wanted)
+            beginnings = Beginnings(self._connection)
+            rolled = self._rolled(wanted, beginnings)
             spans = _spans([one for one in wanted if one[0] not in rolled])
             kept = recent(self._connection.engine).take(self._connection, spans)
-            rest = self._read({span: ids for span, ids in spans.items() if span not in kept})
+            others = {span: ids for span, ids in spans.items() if span not in kept}
+            rest = self._read(others, beginnings)
         return [
             rolled.get(fetch) or kept.get(_span(fetch), rest).columns(found, fetch) for fetch, found in wanted
         ]
 
-    def _rolled(self, wanted: Sequence[tuple[Fetch, Matched]]) -> dict[Fetch, Columns]:
+    def _rolled(
+        self, wanted: Sequence[tuple[Fetch, Matched]], beginnings: Beginnings
+    ) -> dict[Fetch, Columns]:
         """What comes from the rollup tiers."""
         found = (
-            (fetch, summarised(self._connection, fetch, series, self._limits.samples))
+            (fetch, summarised(self._connection, beginnings, fetch, series, self._limits.samples))
             for fetch, series in dict(wanted).items()
         )
         return {fetch: columns for fetch, columns in found if columns is not None}
 
-    def _read(self, spans: dict[Span, Ints]) -> Readings:
+    def _read(self, spans: dict[Span, Ints], beginnings: Beginnings) -> Readings:
         """The samples, and what stands for those that are gone."""
         most = self._limits.samples
         readings = read(self._connection, _without_nested(spans), most)
-        gone = older(self._connection, spans, most) if spans else NO_READINGS
+        gone = older(self._connection, beginnings, spans, most) if spans else NO_READINGS
         if readings is None or gone is None:
             raise QueryLimitError(f"the query needs more samples than the {most} that it may use")
         return readings.with_later(gone) if len(gone) else readings
