@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test chaos chaos-rollups spans lint format bench peers lock clean
+.PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups spans lint format bench peers lock clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,13 @@ chaos: export CHAOS_SEED = $(or $(SEED),0)
 chaos: export CHAOS_ALERTS = $(or $(ALERTS),2000)
 chaos: $(READY)  ## Kill everything that delivers notifications, then compare (SECONDS=600 SEED=1 ALERTS=2000)
 	$(BIN)/python -m pytest tests/chaos/test_notifications.py -q -s --numprocesses=0
+
+rules-conformance: $(READY)  ## Compare rule tests with promtool's verdict on all that others wrote, and on 200 changed copies
+	RULES_CONFORMANCE=whole $(BIN)/python -m pytest tests/unit/rules/unittests/test_conformance.py -q --numprocesses=2
+
+fuzz-rules: export FUZZ_SECONDS = $(or $(SECONDS),300)
+fuzz-rules: $(READY)  ## Fuzz templates, rule files and rule tests (SECONDS=300)
+	$(BIN)/python -m pytest tests/unit/rules/test_fuzz.py -q -s --numprocesses=0
 
 chaos-rollups: export CHAOS_SECONDS = $(or $(SECONDS),60)
 chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)

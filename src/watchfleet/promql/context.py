@@ -44,6 +44,11 @@ class Context:
         return round(self.options.lookback.total_seconds() * 1000)
 
     @property
+    def edge(self) -> int:
+        """How many milliseconds before its own beginning a range takes samples from: the edge, or none."""
+        return int(self.options.left_closed)
+
+    @property
     def step(self) -> int:
         """The query's step in milliseconds, 0 if it is for one instant."""
         return self.grid.step if self.end > self.grid.start else 0
@@ -94,7 +99,7 @@ class Context:
             step = self.milliseconds(node.step)
         if step < 1:
             raise QueryError("the step of a subquery must be at least 1ms", node.span)
-        start = ((references.start - self.milliseconds(node.range)) // step + 1) * step
+        start = ((references.start - self.milliseconds(node.range) - self.edge) // step + 1) * step
         count = max(0, (references.end - start) // step + 1)
         self.budget.hold(1, count)
         return Grid(_held(start), step, count)

@@ -125,7 +125,9 @@ class Evaluator:
             return self._smoothed(node, grid)
         place = locate(columns, references) - 1
         ts, values = columns.timestamps[place], columns.values[place]
-        present = (place >= columns.offsets[:-1, None]) & (ts > references - self.context.lookback)
+        present = (place >= columns.offsets[:-1, None]) & (
+            ts > references - self.context.lookback - self.context.edge
+        )
         present &= ~is_stale(values)
         frame = Frame(
             columns.series,
@@ -183,7 +185,7 @@ class Evaluator:
             width=context.milliseconds(node.range),
             times=grid.times(),
             budget=context.budget,
-            before=context.lookback if selector.extension else 0,
+            before=context.lookback if selector.extension else context.edge,
             after=context.lookback if selector.extension == "smoothed" else 0,
         )
 
@@ -198,6 +200,7 @@ class Evaluator:
             width=context.milliseconds(node.range),
             times=grid.times(),
             budget=context.budget,
+            before=context.edge,
         )
 
     def _signed(self, node: Unary, grid: Grid) -> Frame:

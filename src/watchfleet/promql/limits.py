@@ -32,10 +32,13 @@ class Options:
     Attributes:
         lookback: How old a sample may be to count as the present one.
         subquery_step: The step of a subquery that names none.
+        left_closed: Whether ranges and the look-back take a sample that is exactly as old as they are long,
+            as in Prometheus 2.
     """
 
     lookback: timedelta = timedelta(minutes=5)
     subquery_step: timedelta = timedelta(minutes=1)
+    left_closed: bool = False
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -14,7 +14,8 @@ from watchfleet.promql.source import STALE
 MOST_VALUES: Final = 1_000_000
 """Values that one notation may stand for."""
 
-_NUMBER: Final = r"(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
+# No hexadecimal ones: 0x10 is ten more zeros.
+_NUMBER: Final = r"(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN])"
 _ITEM: Final = re.compile(
     rf"(?P<first>[+-]?{_NUMBER})(?:(?P<change>[+-]{_NUMBER})(?=x))?(?:x(?P<times>\d+))?"
 )
@@ -32,8 +33,12 @@ class NativeHistogramError(NotationError):
     """Native histograms, written `{{...}}`, are not supported."""
 
 
-def parse_series(text: str) -> tuple[Labels, list[float | None]]:
+def parse_series(text: str, keep: int | None = None) -> tuple[Labels, list[float | None]]:
     """A series and its values.
+
+    Args:
+        text: The series, white space, and the values.
+        keep: How many of the values are wanted at least; then there may be any number of others.
 
     Returns:
         The labels, and the values in turn: None where there is no sample, `STALE` where the series ends.
@@ -44,7 +49,7 @@ def parse_series(text: str) -> tuple[Labels, list[float | None]]:
     """
     found = _LABELS.match(text)
     end = found.end() if found else 0
-    return parse_labels(text[:end]), parse_values(text[end:])
+    return parse_labels(text[:end]), parse_values(text[end:], keep)
 
 
 def parse_labels(text: str) -> Labels:
@@ -67,8 +72,12 @@ def _labels(text: str, matchers: tuple[Matcher, ...]) -> Labels:
     return labels_of({matcher.name: matcher.value for matcher in matchers})
 
 
-def parse_values(text: str) -> list[float | None]:
+def parse_values(text: str, keep: int | None = None) -> list[float | None]:
     """Values such as `1 2+3x4 _ stale`: `a+bxn` stands for a, a+b, ... a+n*b, `axn` for n+1 times a.
+
+    Args:
+        text: The values.
+        keep: How many of them are wanted at least; then there may be any number of others.
 
     Raises:
         NotationError: One is malformed, or they are too many.
@@ -78,17 +87,17 @@ def parse_values(text: str) -> list[float | None]:
         raise NativeHistogramError("native histograms are not supported")
     values: list[float | None] = []
     for item in text.split():
-        values += _expand(item)
+        values += _expand(item, keep)
         if len(values) > MOST_VALUES:
             raise NotationError(f"a series may have {MOST_VALUES} values at most")
     return values
 
 
-def _expand(item: str) -> list[float | None]:
+def _expand(item: str, keep: int | None) -> list[float | None]:
     if item == "stale":
         return [STALE]
     if blank := _BLANK.fullmatch(item):
-        return [None] * _times(blank["times"] or "1")
+        return [None] * _times(blank["times"] or "1", keep)
     found = _ITEM.fullmatch(item)
     if found is None:
         raise NotationError(f"{item!r} is no value; write 1, 1x5, 1+2x5, _, _x5 or stale")
@@ -97,13 +106,15 @@ def _expand(item: str) -> list[float | None]:
         return [value]
     change = _signed(found["change"]) if found["change"] else 0.0
     values: list[float | None] = []
-    for _ in range(_times(found["times"]) + 1):
+    for _ in range(_times(found["times"], keep) + 1):
         values.append(value)
         value += change
     return values
 
 
-def _times(text: str) -> int:
+def _times(text: str, keep: int | None) -> int:
+    if keep is not None and len(text) < 19:
+        return min(int(text), keep)
     if len(text) > 7 or int(text) > MOST_VALUES:
         raise NotationError(f"a series may have {MOST_VALUES} values at most")
     return int(text)

@@ -57,7 +57,7 @@ def instant_fetch(node: VectorSelector, grid: Grid, context: Context, function: 
     later = context.lookback if node.extension == "smoothed" else 0
     return Fetch(
         node.matchers,
-        references.start - context.lookback + 1,
+        references.start - context.lookback - context.edge + 1,
         references.end + later,
         function,
         0,
@@ -74,7 +74,7 @@ def range_fetch(node: MatrixSelector, grid: Grid, context: Context, function: st
     later = context.lookback if selector.extension == "smoothed" else 0
     return Fetch(
         selector.matchers,
-        references.start - window - earlier + 1,
+        references.start - window - earlier - context.edge + 1,
         references.end + later,
         function,
         window,

@@ -6,7 +6,7 @@ identity fail the whole evaluation.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from watchfleet.errors import WatchfleetError
 from watchfleet.promql import Expression, Scalar, SeriesSource, Vector, instant
 from watchfleet.promql.labels import NAME
 from watchfleet.promql.limits import DEFAULT_LIMITS, DEFAULT_OPTIONS, Limits, Options
+from watchfleet.rules.expanded import Expanded
 from watchfleet.rules.model import Rule
 from watchfleet.rules.template import Data, Query, Texts, expand
 
@@ -23,7 +24,7 @@ Series = Sequence[tuple[Mapping[str, str], float]]
 """Series with their values, `__name__` among the labels of those that have one."""
 
 
-_Expand = Callable[[str, Data], str]
+_Expand = Callable[[str, Texts, float], str]
 
 
 class EvaluationError(WatchfleetError):
@@ -35,12 +36,12 @@ class Instance(NamedTuple):
 
     Attributes:
         labels: Its identity, `alertname` among them.
-        annotations: Texts for people, expanded.
+        annotations: Texts for people; each is expanded when it is first asked for.
         value: What the expression gave.
     """
 
     labels: dict[str, str]
-    annotations: dict[str, str]
+    annotations: Mapping[str, str]
     value: float
 
 
@@ -88,24 +89,37 @@ def instances(
         EvaluationError: Two alerts have the same labels.
     """
     found = evaluate(expression or rule.expr, source, at, surroundings)
+    return instances_of(rule, found, source, at, surroundings)
+
+
+def instances_of(
+    rule: Rule,
+    found: Series,
+    source: SeriesSource,
+    at: datetime | float,
+    surroundings: Surroundings = NOWHERE,
+) -> list[Instance]:
+    """The alerts that an alerting rule is true for, from what its expression gave.
+
+    Args:
+        rule: The rule.
+        found: The expression's series.
+        source: Where the queries of templates find their samples.
+        at: The time of the evaluation.
+        surroundings: What it takes from around it.
+
+    Raises:
+        EvaluationError: Two alerts have the same labels.
+    """
     query = _query(source, at, surroundings)
     now = at.timestamp() if isinstance(at, datetime) else float(at)
-    data = Data(
-        Texts(),
-        0.0,
-        Texts(surroundings.external_labels),
-        surroundings.external_url,
-        Texts(surroundings.params),
-    )
+    fixed = Texts(surroundings.external_labels), surroundings.external_url, Texts(surroundings.params)
 
-    def expanded(text: str, data: Data) -> str:
-        return expand(text, rule.name, data, query, now)
+    def expanded(text: str, labels: Texts, value: float) -> str:
+        return expand(text, rule.name, Data(labels, value, *fixed), query, now)
 
-    given = [_instance(rule, labels, value, expanded, data) for labels, value in found]
-    _check_distinct(
-        (one.labels for one in given),
-        "vector contains metrics with the same labelset after applying alert labels",
-    )
+    given = [_instance(rule, Texts(labels), value, expanded) for labels, value in found]
+    _check_distinct((one.labels for one in given), "alert")
     return given
 
 
@@ -118,12 +132,17 @@ def recorded(
         QueryError: The expression cannot be evaluated.
         EvaluationError: Two series have the same labels.
     """
-    found = evaluate(rule.expr, source, at, surroundings)
+    return recorded_of(rule, evaluate(rule.expr, source, at, surroundings))
+
+
+def recorded_of(rule: Rule, found: Series) -> list[tuple[dict[str, str], float]]:
+    """The series that a recording rule gives, from what its expression gave.
+
+    Raises:
+        EvaluationError: Two series have the same labels.
+    """
     given = [(_without_empty({**labels, **rule.labels, NAME: rule.name}), value) for labels, value in found]
-    _check_distinct(
-        (labels for labels, _ in given),
-        "vector contains metrics with the same labelset after applying rule labels",
-    )
+    _check_distinct((labels for labels, _ in given), "rule")
     return given
 
 
@@ -152,11 +171,13 @@ def _query(source: SeriesSource, at: datetime | float, surroundings: Surrounding
     return lambda expression: evaluate(expression, source, at, surroundings)
 
 
-def _instance(rule: Rule, labels: Mapping[str, str], value: float, expanded: _Expand, data: Data) -> Instance:
-    data = replace(data, labels=Texts(labels), value=value)
-    written = {name: expanded(text, data) for name, text in rule.labels.items()}
-    annotations = {name: expanded(text, data) for name, text in rule.annotations.items()}
+def _instance(rule: Rule, labels: Texts, value: float, expanded: _Expand) -> Instance:
+    def text_of(template: str) -> str:
+        return expanded(template, labels, value) if "{{" in template else template
+
     own = {name: text for name, text in labels.items() if name != NAME}
+    written = {name: text_of(template) for name, template in rule.labels.items()}
+    annotations = Expanded(rule.annotations, text_of)
     return Instance(_without_empty({**own, **written, ALERT_NAME: rule.name}), annotations, value)
 
 
@@ -164,10 +185,11 @@ def _without_empty(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
-def _check_distinct(all_labels: Iterable[Mapping[str, str]], complaint: str) -> None:
+def _check_distinct(all_labels: Iterable[Mapping[str, str]], kind: str) -> None:
     seen: set[frozenset[tuple[str, str]]] = set()
     for labels in all_labels:
         key = frozenset(labels.items())
         if key in seen:
-            raise EvaluationError(complaint)
+            cause = f"vector contains metrics with the same labelset after applying {kind} labels"
+            raise EvaluationError(cause)
         seen.add(key)

@@ -19,7 +19,7 @@ from watchfleet.promql.source import is_stale
         ("5x0", [5]),
         ("_ 1 _x2", [None, 1, None, None]),
         ("Inf -Inf +inf", [math.inf, -math.inf, math.inf]),
-        ("1e3 0x10", [1000, 16]),
+        ("1e3 0x10", [1000, *[0] * 11]),
     ],
 )
 def test_values_are_expanded(text: str, values: list[float | None]) -> None:

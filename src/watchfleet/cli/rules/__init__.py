@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "set": "watchfleet.cli.rules.change:set_values",
     "backtest": "watchfleet.cli.rules.backtest:backtest",
     "check": "watchfleet.cli.rules.check:check",
+    "test": "watchfleet.cli.rules.test:test",
 }
 
 
@@ -27,4 +28,5 @@ def rules() -> None:
       watchfleet rules set DependencyDown checks=3
       watchfleet rules backtest DependencyDown --since 7d
       watchfleet rules check rules/*.yml
+      watchfleet rules test rules/*_test.yml
     """
