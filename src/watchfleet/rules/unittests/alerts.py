@@ -41,7 +41,7 @@ class RuleAlerts:
             instance, standing = self._active.get(key) or (given[key], NEVER)
             is_true = key in given or (standing.state is AlertState.FIRING and key in enough)
             condition = Condition.TRUE if is_true else Condition.FALSE
-            standing, _ = transition(standing, condition, 1, self._timing, now)
+            standing, _ = transition(standing, condition, self._timing, now)
             self._active[key] = given.get(key, instance), standing
         self._active = {key: one for key, one in self._active.items() if one[1].state in _ACTIVE}
         if 0 < self._limit < len(self._active):
