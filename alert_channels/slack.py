@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 
 from slack_sdk.models.attachments import BlockAttachment
@@ -30,6 +31,8 @@ from watchfleet.settings import Settings
 GREEN: Final = "#2eb67d"
 EVENT_TYPE: Final = "watchfleet_notification"
 PAGES: Final = 5
+LONGEST: Final = 14.0
+"""Seconds for all calls of one notification."""
 _COLOURS: Final = {Severity.INFO: "#36c5f0", Severity.WARNING: "#ecb22e", Severity.CRITICAL: "#e01e5a"}
 _FIELDS: Final = 10
 _SECTIONS: Final = 40
@@ -110,76 +113,47 @@ class SlackBot:
     def send(self, message: Message) -> Receipt:
         """Post it, in the thread of what it continues; unless an earlier try's message is there already."""
         before = message.previous.extra if message.previous else {}
-        channel = str(before.get("channel") or self._channel)
-        thread = str(before.get("thread") or "")
+        channel, thread = str(before.get("channel") or self._channel), str(before.get("thread") or "")
+        calls = _Calls(self._url, self._headers, self._poster, monotonic() + LONGEST)
         content = payload(message, self._look)
-        found = self._posted(channel, thread, message.delivery_id) if message.attempt > 1 else ""
+        found = _posted(calls, channel, thread, message.delivery_id) if message.attempt > 1 else ""
         if found:
-            answer: dict[str, Any] = {"channel": self._id(channel), "ts": found}
+            answer: dict[str, Any] = {"channel": _id(calls, channel), "ts": found}
         else:
-            answer = self._post(message, channel, thread, content)
+            answer = _post(calls, channel, thread, message.delivery_id, content)
         if thread:
-            self._update(channel, thread, content)
+            _update(calls, channel, thread, content)
         place = {"channel": answer["channel"], "thread": thread or answer["ts"], "found": bool(found)}
         return Receipt("ok", reference=str(answer["ts"]), extra=place)
 
-    def _post(
-        self, message: Message, channel: str, thread: str, content: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"delivery_id": message.delivery_id}}
-        place = {"channel": channel, **({"thread_ts": thread} if thread else {})}
-        return self._call("chat.postMessage", {**content, **place, "metadata": metadata})
 
-    def _update(self, channel: str, ts: str, content: Mapping[str, Any]) -> None:
-        changed = {
-            "channel": channel,
-            "ts": ts,
-            "text": content["text"],
-            "attachments": content["attachments"],
-        }
-        try:
-            self._call("chat.update", changed)
-        except DeliveryError as error:
-            if error.reason.removeprefix("slack_") not in _GONE:
-                raise
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The calls that one notification takes, all within one deadline.
 
-    def _posted(self, channel: str, thread: str, delivery_id: str) -> str:
-        """The ts of the message of that delivery; empty if there is none among the newest."""
-        method = "conversations.replies" if thread else "conversations.history"
-        asked = {"channel": self._id(channel), "limit": 200, "include_all_metadata": True}
-        for answer in self._pages(method, {**asked, **({"ts": thread} if thread else {})}):
-            for posted in answer.get("messages", ()):
-                told = posted.get("metadata", {})
-                if (
-                    told.get("event_type") == EVENT_TYPE
-                    and told["event_payload"].get("delivery_id") == delivery_id
-                ):
-                    return str(posted["ts"])
-        return ""
+    Attributes:
+        url: Where the methods are.
+        headers: Hold the token.
+        poster: Makes the requests.
+        until: By the monotonic clock, when they must be done.
+    """
 
-    def _id(self, channel: str) -> str:
-        """The id of a channel that may be given by name: reading takes no names."""
-        if _ID.fullmatch(channel):
-            return channel
-        name = channel.removeprefix("#")
-        for answer in self._pages("conversations.list", {"limit": 1000, "exclude_archived": True}):
-            for known in answer.get("channels", ()):
-                if known.get("name") == name:
-                    return str(known["id"])
-        raise DeliveryError("slack_channel_not_found", permanent=True, detail=f"no channel is named {name}")
+    url: str
+    headers: Mapping[str, str]
+    poster: Poster
+    until: float
 
-    def _pages(self, method: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        cursor = ""
-        for _ in range(PAGES):
-            answer = self._call(method, {**asked, **({"cursor": cursor} if cursor else {})})
-            yield answer
-            cursor = str(answer.get("response_metadata", {}).get("next_cursor", ""))
-            if not cursor:
-                return
+    def call(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a method.
 
-    def _call(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps({**content, **(self._look.sender if method == "chat.postMessage" else {})}).encode()
-        response = self._poster.post(f"{self._url}/{method}", body, self._headers)
+        Raises:
+            DeliveryError: There was no answer in time, or it is an error.
+        """
+        left = self.until - monotonic()
+        if left <= 0:
+            raise DeliveryError("timeout", permanent=False, detail=f"no time is left for {method}")
+        body = json.dumps(content).encode()
+        response = self.poster.within(left).post(f"{self.url}/{method}", body, self.headers)
         try:
             answer: Any = json.loads(response.body)
         except ValueError:
@@ -190,6 +164,59 @@ class SlackBot:
             error = one_line(str(answer.get("error", "unknown")), 100)
             raise DeliveryError(f"slack_{error}", permanent=error not in _PASSING, detail=method)
         return answer
+
+    def pages(self, method: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The answers of a method that gives a page at a time, `PAGES` at most."""
+        cursor = ""
+        for _ in range(PAGES):
+            answer = self.call(method, {**asked, **({"cursor": cursor} if cursor else {})})
+            yield answer
+            cursor = str(answer.get("response_metadata", {}).get("next_cursor", ""))
+            if not cursor:
+                return
+
+
+def _post(
+    calls: _Calls, channel: str, thread: str, delivery_id: str, content: Mapping[str, Any]
+) -> dict[str, Any]:
+    metadata = {"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id}}
+    place = {"channel": channel, **({"thread_ts": thread} if thread else {})}
+    return calls.call("chat.postMessage", {**content, **place, "metadata": metadata})
+
+
+def _update(calls: _Calls, channel: str, ts: str, content: Mapping[str, Any]) -> None:
+    """Have a message show how its group stands now; one that is gone needs none."""
+    told = {name: content[name] for name in ("text", "attachments")}
+    try:
+        calls.call("chat.update", {**told, "channel": channel, "ts": ts})
+    except DeliveryError as error:
+        if error.reason.removeprefix("slack_") not in _GONE:
+            raise
+
+
+def _posted(calls: _Calls, channel: str, thread: str, delivery_id: str) -> str:
+    """The ts of the message of that delivery; empty if there is none among the newest."""
+    method = "conversations.replies" if thread else "conversations.history"
+    asked = {"channel": _id(calls, channel), "limit": 200, "include_all_metadata": True}
+    for answer in calls.pages(method, {**asked, **({"ts": thread} if thread else {})}):
+        for posted in answer.get("messages", ()):
+            told = posted.get("metadata", {})
+            ours = told.get("event_type") == EVENT_TYPE
+            if ours and told.get("event_payload", {}).get("delivery_id") == delivery_id:
+                return str(posted["ts"])
+    return ""
+
+
+def _id(calls: _Calls, channel: str) -> str:
+    """The id of a channel that may be given by name: reading takes no names."""
+    if _ID.fullmatch(channel):
+        return channel
+    name = channel.removeprefix("#")
+    for answer in calls.pages("conversations.list", {"limit": 1000, "exclude_archived": True}):
+        for known in answer.get("channels", ()):
+            if known.get("name") == name:
+                return str(known["id"])
+    raise DeliveryError("slack_channel_not_found", permanent=True, detail=f"no channel is named {name}")
 
 
 def payload(message: Message, look: Look) -> dict[str, Any]:

@@ -21,8 +21,8 @@ ALERTS = int(os.environ.get("CHAOS_ALERTS", "40"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or secrets.randbelow(2**31) + 1
 LONG = SECONDS >= 60
 OURS = Shape(ALERTS, SECONDS, (3.0, 6.0) if LONG else (0.5, 1.5), faults=6)
-CONTROL = Shape(30, 8, (1.0, 2.0), patience=15.0)
-UNFENCED = Shape(40, 12, (1.0, 2.0), patience=15.0)
+CONTROL = Shape(30, 8, (1.0, 2.0), patience=15.0, limit=40.0)
+UNFENCED = Shape(30, 10, (1.0, 2.0), patience=15.0, limit=25.0)
 SENDING = "kill -9 of the worker that sends"
 
 Storm = Callable[..., Outcome]

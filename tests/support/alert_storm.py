@@ -75,6 +75,7 @@ class Shape:
         every: The shortest and the longest time between two faults.
         patience: Seconds without progress after which the rest is lost.
         faults: How many there are at least, on a machine however busy.
+        limit: Seconds after which the rest is lost, whatever still happens.
     """
 
     alerts: int
@@ -82,6 +83,7 @@ class Shape:
     every: tuple[float, float]
     patience: float = 60.0
     faults: int = 3
+    limit: float = 600.0
 
 
 @dataclass
@@ -222,7 +224,7 @@ class Fleet:
         return (self._folder / f"{name}.log").read_text(errors="replace")
 
     def wait_ready(self) -> None:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while not all(" ready." in self.log(name) for name in ("alerts", "upkeep")):
             assert time.monotonic() < end, self.log("alerts")
             time.sleep(0.1)
@@ -428,7 +430,8 @@ def storm(
 def _settle(arm: Arm, shape: Shape, ledger: Ledger, notes: Notes, fleet: Fleet) -> None:
     """Wait until everything is told and terminal, or nothing has happened for long."""
     last, since = (-1, -1), time.monotonic()
-    while time.monotonic() - since < shape.patience:
+    end = since + shape.limit
+    while time.monotonic() < min(end, since + shape.patience):
         rows = _rows()
         open_rows = sum(row.state in {"pending", "sending", "retry"} for row in rows)
         taken = _taken(notes, fleet)

@@ -1,14 +1,17 @@
 """Receivers for storms: slow and unreliable ones, that note what they took before they say so."""
 
+import gc
 import random
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sentry_sdk.envelope import Envelope as SentryEnvelope
 from support.receivers import (
     Answer,
     HttpReceiver,
@@ -103,8 +106,6 @@ class MoodySentry(_Moody, SentryReceiver):
 
 
 def _event(body: bytes) -> Any:
-    from sentry_sdk.envelope import Envelope as SentryEnvelope
-
     return SentryEnvelope.deserialize(body).get_event()
 
 
@@ -157,3 +158,7 @@ def moody_receivers(notes: Notes) -> Iterator[Receivers]:
 def _mail_server(notes: Notes) -> Iterator[int]:
     with smtp_receiver(mailbox=MoodyMailbox(notes)) as (_, port):
         yield port
+    with warnings.catch_warnings():
+        # What was connected when its worker was killed is never told that the server has gone.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from watchfleet import http
@@ -43,6 +43,10 @@ class Poster:
             http.Tls(tls.ca_file, tls.cert_file, tls.key_file, tls.server_name, not tls.insecure_skip_verify),
             config.timeout.total_seconds() or None,
         )
+
+    def within(self, seconds: float) -> Self:
+        """The same, whose requests take no longer than that."""
+        return replace(self, timeout=min(seconds, self.timeout or http.TIMEOUT))
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> http.Response:
         """POST `body`; see `watchfleet.http.post`.
