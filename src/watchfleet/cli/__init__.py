@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "stats": "watchfleet.cli.stats:stats",
     "trace": "watchfleet.cli.trace:trace",
     "notify": "watchfleet.cli.notify:notify",
+    "alerts": "watchfleet.cli.alerts:alerts",
+    "silences": "watchfleet.cli.silences:silences",
+    "notifications": "watchfleet.cli.notifications:notifications",
 }
 
 

@@ -83,6 +83,11 @@ def acknowledge(
     return made
 
 
+def withdraw(connection: Connection, fingerprint: str, by: str, now: datetime) -> bool:
+    """Withdraw the acknowledgement of an alert; returns whether there was one."""
+    return bool(end(connection, [fingerprint], f"{WITHDRAWN} {one_line(by, 200)}", now))
+
+
 def end(connection: Connection, fingerprints: Sequence[str], why: str, now: datetime) -> int:
     """End the acknowledgements of alerts; returns how many there were."""
     result = connection.execute(

@@ -337,17 +337,16 @@ def tell_fallbacks(
     return tuple(dict.fromkeys(row["channel"] for row in new))
 
 
-def replay(connection: Connection, ids: Sequence[int], now: datetime) -> tuple[str, ...]:
-    """Have dead rows tried again, as if for the first time; returns the channels to wake."""
+def replay(connection: Connection, ids: Sequence[int], now: datetime) -> int:
+    """Have dead rows tried again, as if for the first time; returns how many. The dispatcher wakes them."""
     rows = connection.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.state == "dead")
         .values(
-            state="pending", reason="replayed", attempts=0, due_at=now, published_at=now, finished_at=None
+            state="pending", reason="replayed", attempts=0, due_at=now, published_at=None, finished_at=None
         )
-        .returning(outbox.c.channel)
     )
-    return tuple(dict.fromkeys(rows.scalars()))
+    return int(rows.rowcount)
 
 
 def waiting() -> ColumnElement[bool]:

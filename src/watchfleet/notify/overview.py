@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from watchfleet.db.tables import notify_group, notify_member
 from watchfleet.notify import alerts, blocks
 from watchfleet.notify.blocks import Block
+from watchfleet.notify.flapping import flaps_until
 from watchfleet.notify.incoming import Alert
 from watchfleet.notify.matchers import Matcher, matches
 from watchfleet.notify.policy import Policy
@@ -100,6 +101,13 @@ def groups_of(connection: Connection, policy: Policy, wanted: Filter, now: datet
         if node and (wanted.receiver is None or full_match(wanted.receiver, node.receiver)):
             found.append(SeenGroup(row.labels, node.receiver, tuple(members[row.id])))
     return sorted(found, key=lambda group: (sorted(group.labels.items()), group.receiver))
+
+
+def flapping_until(policy: Policy, alert: Alert, now: datetime) -> datetime | None:
+    """Until when an alert is held back because it flaps; None if it does not."""
+    nodes = policy.nodes(alert.labels, alert.channels)
+    times = [flaps_until(node.flap_damping, alert.changes, now) for node in nodes]
+    return max((until for until in times if until), default=None)
 
 
 def _receivers(policy: Policy, alert: Alert) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from watchfleet.web.logs import create_logs
 from watchfleet.web.metrics import metrics
 from watchfleet.web.metrics_api import api as metrics_api
 from watchfleet.web.monitor import Monitor
+from watchfleet.web.notifications import api as notifications
 from watchfleet.web.pages import pages
 from watchfleet.web.prometheus_api import api as prometheus
 from watchfleet.web.remote_write import receiver
@@ -24,18 +25,8 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
-    for blueprint in (
-        alertmanager,
-        health,
-        metrics,
-        metrics_api,
-        pages,
-        prometheus,
-        receiver,
-        rules,
-        stats,
-        trends,
-    ):
+    apis = (alertmanager, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
+    for blueprint in (health, metrics, pages, *apis):
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
     app.after_request(_harden)
