@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from watchfleet.db.tables import alert_event, outbox
+from watchfleet.db.tables import outbox
 from watchfleet.errors import DeliveryError
 from watchfleet.metrics.counters import Tally
 from watchfleet.model import Destination, Message, Receipt
@@ -219,21 +219,6 @@ def publish(connection: Connection, now: datetime) -> tuple[str, ...]:
         update(outbox).where(outbox.c.id.in_(waiting)).values(published_at=now).returning(outbox.c.channel)
     )
     return tuple(sorted(set(rows.scalars())))
-
-
-def told(connection: Connection, alert_id: int, fired_at: datetime) -> tuple[Destination, ...]:
-    """The destinations that the alert's firing at that time was written for, in their order."""
-    rows = connection.execute(
-        select(*_DESTINATION)
-        .join(alert_event, alert_event.c.id == outbox.c.event_id)
-        .where(
-            alert_event.c.alert_id == alert_id,
-            alert_event.c.to_state == "firing",
-            alert_event.c.at == fired_at,
-        )
-        .order_by(outbox.c.id)
-    )
-    return tuple(Destination(*row) for row in rows)
 
 
 def claim(

@@ -1,9 +1,9 @@
 """Who hears of an alert."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from watchfleet.model import Destination, Severity
+from watchfleet.model import Severity
 
 BY_SEVERITY: Final = {
     Severity.INFO: frozenset({"log"}),
@@ -19,9 +19,3 @@ def severity(labels: Mapping[str, str]) -> Severity:
         return Severity(labels.get("severity", "").lower())
     except ValueError:
         return Severity.WARNING
-
-
-def route(of: Severity, destinations: Sequence[Destination]) -> tuple[Destination, ...]:
-    """Those of the destinations that hear of an alert of this severity, in their order."""
-    wanted = BY_SEVERITY[of]
-    return tuple(each for each in destinations if wanted is None or each.channel in wanted)

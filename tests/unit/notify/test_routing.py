@@ -1,25 +1,41 @@
-"""Who hears of an alert."""
+"""Who hears of an alert without a configuration."""
 
 import pytest
+from support.policies import policy_for
 
-from watchfleet.model import Destination, Severity
-from watchfleet.notify.routing import route, severity
+from watchfleet.notify.routing import severity
 
-NAMES = ("log", "webhook", "email", "slack", "sentry", "pager")
-ALL = tuple(map(Destination, NAMES))
+NAMES = ("log", "webhook", "email", "slack", "sentry")
+
+
+def told(*channels: str, own: tuple[str, ...] | None = None, **labels: str) -> set[str]:
+    policy = policy_for(channels)
+    return {each.channel for node in policy.nodes(labels, own) for each in policy.destinations(node)}
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
-    [(Severity.INFO, ("log",)), (Severity.WARNING, ("log", "slack")), (Severity.CRITICAL, NAMES)],
+    ("of", "channels"),
+    [
+        ("info", {"log"}),
+        ("warning", {"log", "slack"}),
+        ("critical", set(NAMES)),
+        ("Critical", set(NAMES)),
+        ("page", {"log", "slack"}),
+        ("", {"log", "slack"}),
+    ],
 )
-def test_the_default_route_goes_by_severity(of: Severity, told: tuple[str, ...]) -> None:
-    assert tuple(each.channel for each in route(of, ALL)) == told
+def test_it_goes_by_severity(of: str, channels: set[str]) -> None:
+    assert told(*NAMES, severity=of) == channels
 
 
 def test_a_channel_that_is_off_hears_nothing() -> None:
-    assert route(Severity.CRITICAL, [Destination("log")]) == (Destination("log"),)
-    assert route(Severity.WARNING, []) == ()
+    assert told("log", severity="critical") == {"log"}
+    assert told(severity="warning") == set()
+
+
+def test_a_rules_own_channels_win() -> None:
+    assert told(*NAMES, own=("email",), severity="info") == {"email"}
+    assert told("log", own=("email",), severity="critical") == set()
 
 
 @pytest.mark.parametrize(
