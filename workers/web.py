@@ -2,8 +2,11 @@
 
 from watchfleet.web import create_app
 from workers import watchdog
+from workers.celery import app as celery
 from workers.tracing import trace_web
+from workers.waking import Waker
 
-app = create_app()
+celery.set_default()
+app = create_app(wake=Waker().wake)
 trace_web(app)
 watchdog.start()

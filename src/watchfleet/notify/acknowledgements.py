@@ -90,6 +90,8 @@ def withdraw(connection: Connection, fingerprint: str, by: str, now: datetime) -
 
 def end(connection: Connection, fingerprints: Sequence[str], why: str, now: datetime) -> int:
     """End the acknowledgements of alerts; returns how many there were."""
+    if not fingerprints:
+        return 0
     result = connection.execute(
         update(acknowledgement)
         .where(acknowledgement.c.fingerprint.in_(fingerprints), _open(now))
@@ -102,6 +104,8 @@ def in_force(
     connection: Connection, fingerprints: Sequence[str], now: datetime
 ) -> dict[str, Acknowledgement]:
     """The acknowledgements that hold for these alerts, by fingerprint."""
+    if not fingerprints:
+        return {}
     rows = connection.execute(
         select(acknowledgement).where(acknowledgement.c.fingerprint.in_(fingerprints), _open(now))
     )

@@ -45,7 +45,7 @@ class News:
 
     Attributes:
         alert: The alert.
-        turned: Whether it began or ceased to fire.
+        turned: Whether it was known, and has begun or ceased to fire.
     """
 
     alert: Alert
@@ -109,7 +109,7 @@ def known(row: "Row[Any]") -> Alert:
 
 
 def _turned(old: Alert | None, new: Alert) -> bool:
-    return bool(new.changes) if old is None else new.changes[:1] != old.changes[:1]
+    return old is not None and new.changes[:1] != old.changes[:1]
 
 
 def _row(alert: Alert) -> dict[str, Any]:

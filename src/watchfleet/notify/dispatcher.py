@@ -28,8 +28,6 @@ from watchfleet.errors import StoreUnavailableError
 from watchfleet.notify import groups, outbox, pipeline
 from watchfleet.notify.policy import Policy
 
-LONGEST_SLEEP: Final = timedelta(seconds=30)
-"""It looks at least that often, whatever it hears: a message may be lost, a clock may be set."""
 RETRY: Final = 0.5
 """Seconds between two tries to reach PostgreSQL."""
 FORGETS_EVERY: Final = timedelta(minutes=10)
@@ -95,10 +93,10 @@ class Dispatcher:
             self._wake(flushed.wake)
             self._report(None)
             self._alive()
-            left = due - now if due else LONGEST_SLEEP
+            left = due - now if due else pipeline.LONGEST_SLEEP
             if left > timedelta(0) or self._stopping:
                 self._forget(now)
-                return min(left, LONGEST_SLEEP)
+                return min(left, pipeline.LONGEST_SLEEP)
 
     def _begin(self) -> None:
         """A new process may have a new configuration."""

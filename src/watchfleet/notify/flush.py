@@ -71,18 +71,20 @@ def flush(
 def _states(
     connection: Connection, policy: Policy, found: Sequence[Group], now: datetime
 ) -> dict[int, GroupState]:
-    ids = [group.id for group in found]
+    ids = [group.id for group in found if group.fresh is None]
     members: dict[int, list[Alert]] = defaultdict(list)
+    members.update({group.id: list(group.fresh) for group in found if group.fresh is not None})
     first: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for row in groups.members(connection, ids):
+    for row in groups.members(connection, ids) if ids else ():
         members[row.group_id].append(known(row))
         if row.told_at is not None:
             first[row.group_id][row.fingerprint] = row.told_at
-    alerts = {alert.fingerprint: alert for each in members.values() for alert in each}
+    # Of a group that is new nobody has been told, and nobody can have acknowledged it in time.
+    alerts = {alert.fingerprint: alert for name in ids for alert in members[name]}
     over = [name for name, alert in alerts.items() if alert.is_over(now)]
     acknowledgements.end(connection, over, acknowledgements.CHANGED, now)
     acknowledged = acknowledgements.in_force(connection, list(alerts), now).keys()
-    entries = told.read(connection, ids)
+    entries = told.read(connection, ids) if ids else {}
     return {
         group.id: GroupState(
             policy.node(group.route, group.channels),

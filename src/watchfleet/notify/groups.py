@@ -29,7 +29,7 @@ _PLACE = text(
     ORDER BY digest
     ON CONFLICT (digest) DO UPDATE SET
         updated_at = EXCLUDED.updated_at, due_at = COALESCE(notify_group.due_at, EXCLUDED.due_at)
-    RETURNING *
+    RETURNING *, xmax = 0 AS is_new
     """
 )
 _JOIN = text(
@@ -67,6 +67,7 @@ class Group:
         key: Its name in notifications.
         channels: A rule's own channels.
         flushed_at: When it was looked at last; None when it never was.
+        fresh: Its alerts, if it was made in this transaction; None if it was there before.
     """
 
     id: int
@@ -75,6 +76,7 @@ class Group:
     key: str
     channels: tuple[str, ...] | None
     flushed_at: datetime | None
+    fresh: tuple[Alert, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +109,22 @@ def place(
             labels = node.group_labels(alert.labels)
             key = node.group_key(labels)
             found = wanted.setdefault(str(uuid5(_GROUPS, key)), _Wanted(node, labels, key))
-            found.members.append(alert.fingerprint)
+            found.members.append(alert)
             found.hurried |= alert.starts_at + node.group_wait < now
     if not wanted:
         return [], None
     given = [one.row(digest, now) for digest, one in wanted.items()]
     rows = connection.execute(_PLACE, {"rows": json.dumps(given), "now": now}).all()
     joined = [
-        {"group_id": row.id, "fingerprint": name} for row in rows for name in wanted[str(row.digest)].members
+        {"group_id": row.id, "fingerprint": alert.fingerprint}
+        for row in rows
+        for alert in wanted[str(row.digest)].members
     ]
     connection.execute(_JOIN, {"rows": json.dumps(joined)})
     at_once = [row for row in rows if wanted[str(row.digest)].is_due(row, now)]
     later = [row.due_at for row in rows if row not in at_once]
-    return [_group(row) for row in at_once], min(later, default=None)
+    fresh = {row.id: tuple(wanted[str(row.digest)].members) for row in rows if row.is_new}
+    return [_group(row, fresh.get(row.id)) for row in at_once], min(later, default=None)
 
 
 def changed_at_once(connection: Connection, policy: Policy, fingerprints: Sequence[str]) -> list[Group]:
@@ -183,7 +188,7 @@ class _Wanted:
     node: Node
     labels: Mapping[str, str]
     key: str
-    members: list[str] = field(default_factory=list)
+    members: list[Alert] = field(default_factory=list)
     hurried: bool = False
 
     def row(self, digest: str, now: datetime) -> dict[str, Any]:
@@ -202,6 +207,6 @@ class _Wanted:
         return at_once or row.due_at <= now
 
 
-def _group(row: "Row[Any]") -> Group:
+def _group(row: "Row[Any]", fresh: tuple[Alert, ...] | None = None) -> Group:
     channels = tuple(row.channels) if row.channels is not None else None
-    return Group(row.id, row.route, row.labels, row.group_key, channels, row.flushed_at)
+    return Group(row.id, row.route, row.labels, row.group_key, channels, row.flushed_at, fresh)

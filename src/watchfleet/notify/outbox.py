@@ -55,6 +55,8 @@ OPEN: Final = ("pending", "sending", "retry")
 STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
 _DESTINATION: Final = (outbox.c.channel, outbox.c.receiver, outbox.c.position, outbox.c.part)
 _MESSAGE: Final = TypeAdapter(Message)
+# Made once: an alias takes milliseconds, and every claim needs them.
+_EARLIER, _DIGEST, _CONTINUED = (outbox.alias(name) for name in ("earlier", "digest", "continued"))
 _RECEIPT: Final = TypeAdapter(Receipt)
 
 
@@ -344,7 +346,7 @@ def is_next() -> ColumnElement[bool]:
 
     A row that a digest tells of goes out with that digest.
     """
-    earlier, digest = outbox.alias("earlier"), outbox.alias("digest")
+    earlier, digest = _EARLIER, _DIGEST
     same = and_(earlier.c.order_key == outbox.c.order_key, earlier.c.id < outbox.c.id)
     unfinished = exists().where(same, earlier.c.state.in_(OPEN)).correlate(outbox)
     in_a_digest = (
@@ -406,7 +408,7 @@ def _claim(row: "Row[Any]", token: UUID) -> Claim:
 
 def _previous() -> "ScalarSelect[Any]":
     """The receipt of the notification of the same key that went out before, if that one was not the end."""
-    earlier = outbox.alias("previous")
+    earlier, found = _EARLIER, _CONTINUED
     newest = (
         select(earlier.c.id)
         .where(
@@ -417,7 +419,6 @@ def _previous() -> "ScalarSelect[Any]":
         .correlate(outbox)
         .scalar_subquery()
     )
-    found = outbox.alias("continued")
     return (
         select(found.c.receipt)
         .where(found.c.id == newest, found.c.message["status"].astext == "firing")

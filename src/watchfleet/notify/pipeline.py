@@ -6,7 +6,7 @@ transaction of the news, so that state and notifications are one.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, func, select
@@ -16,6 +16,8 @@ from watchfleet.notify.flush import Flushed, flush
 from watchfleet.notify.incoming import Alert
 from watchfleet.notify.policy import Policy
 
+LONGEST_SLEEP: Final = timedelta(seconds=30)
+"""The dispatcher looks at least that often, whatever it hears: a message may be lost, a clock may be set."""
 BELL: Final = "watchfleet_dispatch"
 """PostgreSQL's channel on which the dispatcher hears that something is due earlier than it knows."""
 
@@ -42,12 +44,13 @@ def submit(
     due, later = groups.place(
         connection, policy, [one.alert for one in news if not one.alert.is_over(now)], now
     )
-    ended = groups.changed_at_once(connection, policy, over)
+    ended = groups.changed_at_once(connection, policy, over) if over else []
     known = {group.id for group in due}
     flushed = flush(
         connection, policy, [*due, *(one for one in ended if one.id not in known)], now, published=wakes
     )
-    if later or flushed.next_at or (flushed.wake and not wakes):
+    looks = [each for each in (later, flushed.next_at) if each is not None]
+    if any(each < now + LONGEST_SLEEP for each in looks) or (flushed.wake and not wakes):
         ring(connection)
     return flushed.wake
 

@@ -1,12 +1,12 @@
 """The blueprint of `/api/v2/...`: Alertmanager's HTTP API, for Prometheus, amtool and other clients."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -27,6 +27,8 @@ from watchfleet.web.alertmanager_forms import FormError
 
 api = Blueprint("alertmanager", __name__, url_prefix="/api/v2")
 
+WAKE: Final = "watchfleet.wake"
+Wake = Callable[[Sequence[str]], None]
 SPEAKS: Final = "0.25.0"
 """The Alertmanager whose API this is."""
 LARGEST_BODY: Final = 32 << 20
@@ -101,7 +103,10 @@ def post_alerts() -> Any:
     with transaction() as connection:
         now = server_clock(connection)
         taken, faults = forms.read_alerts(body, policy.resolve_timeout, now)
-        pipeline.submit(connection, policy, taken, now, wakes=False)
+        wake: Wake | None = current_app.extensions[WAKE]
+        channels = pipeline.submit(connection, policy, taken, now, wakes=wake is not None)
+    if wake is not None:
+        wake(channels)
     return _answer("; ".join(faults), 400) if faults else Response(status=200)
 
 

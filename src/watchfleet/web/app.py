@@ -2,6 +2,7 @@
 
 from flask import Flask, Response
 
+from watchfleet.web.alertmanager_api import WAKE, Wake
 from watchfleet.web.alertmanager_api import api as alertmanager
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.logs import create_logs
@@ -17,14 +18,17 @@ from watchfleet.web.stats import api as stats
 from watchfleet.web.trends import api as trends
 
 
-def create_app(monitor: Monitor | None = None) -> Flask:
+def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flask:
     """An application that serves the fleet's health, its metrics and its pages.
 
     Args:
         monitor: Where health is known from; by default a monitor of the application's own.
+        wake: Has the channels of these names send what is due, and returns at once; by default the
+            dispatcher does.
     """
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
+    app.extensions[WAKE] = wake
     apis = (alertmanager, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
     for blueprint in (health, metrics, pages, *apis):
         app.register_blueprint(blueprint)

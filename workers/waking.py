@@ -1,0 +1,32 @@
+"""Wakes channels from the web process, in a thread: no request waits for a broker."""
+
+from collections.abc import Sequence
+from threading import Condition, Thread
+
+from tasks.alerts import wake
+
+
+class Waker:
+    """Passes on which channels are to be woken; those of one name that wait are one.
+
+    What it cannot pass on, the sweeper finds in the outbox.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._changed = Condition()
+        Thread(target=self._run, name="waker", daemon=True).start()
+
+    def wake(self, channels: Sequence[str]) -> None:
+        """Have these channels send what is due; returns at once."""
+        if channels:
+            with self._changed:
+                self._waiting.update(channels)
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                channels, self._waiting = self._waiting, set()
+            wake(sorted(channels))
