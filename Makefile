@@ -54,6 +54,11 @@ lint: $(READY)  ## Format check, lint, types, import order
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: chaos-logs
+chaos-logs: export LOG_LINES = $(or $(LINES),15000)
+chaos-logs: $(READY)  ## Four writers of one log that is rotated, searched, packed and followed (LINES=15000 each)
+	$(BIN)/python -m pytest tests/unit/logs/test_shared_file.py -q -k four_writers --numprocesses=0
+
 format: $(READY)  ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

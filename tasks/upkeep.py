@@ -15,6 +15,7 @@ from watchfleet.notify.policy import receivers
 from watchfleet.notify.sweeper import sweep
 from watchfleet.rules import vitals
 from watchfleet.rules.library import get_library
+from watchfleet.rules.retention import prune as prune_rules
 from watchfleet.settings import get_settings
 
 
@@ -31,6 +32,15 @@ def clean_logs() -> dict[str, int]:
 def keep_partitions() -> None:
     """Make the coming week's partitions, drop what is past its retention."""
     retention.keep(get_engine(), utcnow())
+
+
+@shared_task(name="watchfleet.upkeep.prune_history")
+def prune_history() -> dict[str, int]:
+    """Delete old changes of alerts and rules; returns how many of each."""
+    settings = get_settings()
+    spans = {"alert_events": settings.retention_alert_events, "audit": settings.retention_audit}
+    with transaction() as connection:
+        return prune_rules(connection, server_clock(connection), **spans)._asdict()
 
 
 @shared_task(name="watchfleet.upkeep.sweep_outbox")

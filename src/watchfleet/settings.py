@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     retention_notifications: Period = Field(
         parse_duration("90d"), description="How long notifications are kept after they were finished."
     )
+    retention_alert_events: Period = Field(
+        parse_duration("400d"), description="How long changes of alerts' states are kept."
+    )
+    retention_audit: Period = Field(
+        parse_duration("400d"), description="How long it is kept who changed which rule."
+    )
     retention_trace: Period = Field(
         parse_duration("3d"),
         description="How long it is kept what applications did under which correlation id, for "

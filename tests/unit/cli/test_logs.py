@@ -79,3 +79,76 @@ def test_clean_without_logs_says_so(tmp_path: Path):
     said = CliRunner().invoke(cli, ["logs", "clean", "--data-dir", str(tmp_path / "none")])
     assert said.exit_code == 1
     assert "there are no logs" in str(said.exception)
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> str:
+    (tmp_path / "a.log").write_text(
+        "2026-11-25 10:00:00 INFO x: one \x1b[2J\n2026-11-25 10:01:00 ERROR x: two\n  why\n"
+    )
+    (tmp_path / "b.log").write_text("2026-11-25 10:00:30 WARN y: three password=hunter22\n")
+    return f"--directory={tmp_path}"
+
+
+def test_search_shows_records_of_all_files_and_nothing_that_a_terminal_obeys(logs: str):
+    said = run("search", logs)
+    assert said.exit_code == 0
+    assert said.output.splitlines() == [
+        "a.log | 2026-11-25 10:01:00 ERROR x: two",
+        "a.log |   why",
+        "b.log | 2026-11-25 10:00:30 WARN y: three password=***",
+        "a.log | 2026-11-25 10:00:00 INFO x: one \\x1b[2J",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["two"], ["two"]),
+        (["-e", "t(wo|hree)", "--oldest"], ["three", "two"]),
+        (["--level", "warning", "--to", "2026-11-25T10:01:00Z"], ["three"]),
+        (["ONE", "-i", "--file", "a*"], ["one"]),
+        (["--from", "2026-11-25 10:00:30", "-n", "1"], ["two"]),
+        (["nothing"], []),
+    ],
+)
+def test_search_takes_what_the_api_takes(logs: str, arguments: list[str], found: list[str]):
+    said = run("search", logs, "--json", *arguments)
+    assert said.exit_code == (0 if found else 1)
+    records = json.loads(said.output)["records"]
+    assert [one["text"].split(": ")[1].split()[0] for one in records] == found
+
+
+def test_a_truncated_answer_says_how_to_go_on(logs: str):
+    said = run("search", logs, "-n", "1")
+    assert "There may be more (limit): covered is 2026-11-25 10:01:00 to 2026-11-25 10:01:00" in said.stderr
+    cursor = said.stderr.rsplit(" ", 1)[1].strip()
+    assert "three" in run("search", logs, "-n", "1", "--cursor", cursor).stdout
+
+
+def test_count_is_a_number(logs: str):
+    assert run("search", logs, "x:", "--count").output == "2\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-e", "("], ["--from", "soon"], ["--level", "loud"], ["--field", "x"], ["--cursor", "x"]]
+)
+def test_a_search_that_is_no_use_is_bad_usage(logs: str, arguments: list[str]):
+    said = run("search", logs, *arguments)
+    assert said.exit_code == 2
+    assert "Error: " in said.output
+
+
+def test_tail_and_histogram(logs: str):
+    assert run("tail", "a.log", logs, "-n", "1").output == "2026-11-25 10:01:00 ERROR x: two\n  why\n"
+    facts = [
+        json.loads(line)
+        for line in run("tail", "a.log", logs, "--level", "error", "--json").output.splitlines()
+    ]
+    assert [one["level"] for one in facts] == ["ERROR"]
+    missing = run("tail", "c.log", logs)
+    assert missing.exit_code == 2
+    assert "there are a.log, b.log" in missing.output
+    counts = json.loads(run("histogram", logs, "--json").output)["counts"]
+    assert counts == {"ERROR": 1, "WARNING": 1, "INFO": 1}
+    assert "1 ERROR" in run("histogram", logs).output

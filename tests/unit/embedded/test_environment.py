@@ -70,3 +70,10 @@ def test_flower_s_login_is_ours_unless_one_is_given(folder: Path, monkeypatch: p
     assert made(folder)["FLOWER_BASIC_AUTH"] == "watchfleet:geheim"
     monkeypatch.setenv("FLOWER_BASIC_AUTH", "me:mine")
     assert made(folder)["FLOWER_BASIC_AUTH"] == "me:mine"
+
+
+def test_logs_are_where_log_directory_says_as_an_absolute_path(folder: Path) -> None:
+    assert made(folder)["LOG_DIRECTORY"] == str(folder / "data" / "log")
+    settings = Settings(log_directory=Path("logs"))
+    found = environment(settings, STATE, DataDirectory(folder / "data"), folder / "root", "geheim")
+    assert found["LOG_DIRECTORY"] == str(folder / "logs")

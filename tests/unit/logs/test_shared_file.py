@@ -4,11 +4,18 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from watchfleet.logs import configure_logging
+from watchfleet.logs.files import LogRoot
+from watchfleet.logs.follow import Follower
+from watchfleet.logs.query import Query
+from watchfleet.logs.retention import Policy
+from watchfleet.logs.search import count, search
+from watchfleet.logs.upkeep import Place, clean
 
 WRITER = """
 import logging, sys
@@ -36,19 +43,38 @@ def messages(directory: Path) -> list[str]:
     return found
 
 
-def test_four_writers_of_one_file_lose_and_tear_nothing(tmp_path: Path):
-    processes = writers(tmp_path, 3000, LOG_MAX_FILE_SIZE_MB="0.2", LOG_MAX_FILES="1000")
-    assert [process.wait(60) for process in processes] == [0] * 4
+def test_four_writers_of_one_file_lose_and_tear_nothing_while_it_is_searched_packed_and_followed(
+    tmp_path: Path,
+):
+    # LOG_LINES=15000 is the long form: 60,000 lines.
+    lines = int(os.environ.get("LOG_LINES", "3000"))
+    (tmp_path / "app.log").touch()
+    root, followed, searched = LogRoot(tmp_path), [], 0
+    policy = Policy(timedelta(days=1), 1000, 10**12)
+    follower = Follower(root, "app.log")
+    processes = writers(tmp_path, lines, LOG_MAX_FILE_SIZE_MB="0.2", LOG_MAX_FILES="1000")
+    while any(process.poll() is None for process in processes):
+        followed += [record.message for _, record in follower.poll()]
+        searched += len(search(root, Query(text="line", limit=50)).records)
+        clean([Place(tmp_path, policy)])
+    followed += [record.message for _, record in follower.poll()]
+    follower.close()
+    assert [process.wait() for process in processes] == [0] * 4
+    assert searched > 0
     assert len({path.name for path in tmp_path.iterdir()}) > 10
     assert max(path.stat().st_size for path in tmp_path.iterdir()) <= 0.25 * 1024 * 1024
     expected = {
         f"writer {writer} line {number:06d} {'x' * (number % 200)}"
         for writer in range(4)
-        for number in range(3000)
+        for number in range(lines)
     }
     found = messages(tmp_path)
     assert len(found) == len(expected)
     assert set(found) == expected
+    assert count(root, Query(text="writer"))[0] == len(expected)
+    assert (
+        set(followed) <= expected
+    )  # whole lines, though it may miss a file that came and went between two looks
 
 
 @pytest.mark.parametrize(("megabytes", "files"), [("0.001", "3"), ("0.002", "1")])
