@@ -124,7 +124,7 @@ TEST_FILES = some(
 
 def fuzzed(check: Callable[..., None]) -> None:
     """Run a property once; or, for `make fuzz-rules`, with ever other examples for its share of the time."""
-    end, number = monotonic() + SECONDS / 4, 0
+    end, number = monotonic() + SECONDS / 5, 0
     while not number or monotonic() < end:
         seed(number)(check)()
         number += 1

@@ -1,9 +1,10 @@
 """`watchfleet rules test`: unit tests of rules, in promtool's format."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from difflib import ndiff
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,8 +14,9 @@ from watchfleet.rules.template import TemplateError
 from watchfleet.rules.template.patterns import compile_pattern
 from watchfleet.rules.unittests.junit import junit_report
 from watchfleet.rules.unittests.run import Failure
-from watchfleet.rules.unittests.suite import FileResult, run_file
+from watchfleet.rules.unittests.suite import FileResult, Version, run_file
 
+_VERSIONS: Final[Mapping[str | None, Sequence[Version]]] = {None: (3, 2), "2": (2,), "3": (3,)}
 _ONLY_AS_PROMETHEUS_2 = (
     "it passes with the ranges and the look-back of Prometheus 2, which include their left edge, and not "
     "with those of Prometheus 3, by which rules are evaluated: give its series one more value"
@@ -32,9 +34,21 @@ _ONLY_AS_PROMETHEUS_2 = (
 )
 @click.option("--diff", "as_diff", is_flag=True, help="Show a diff of what was expected and what came out.")
 @click.option(
+    "--prometheus",
+    type=click.Choice(["2", "3"]),
+    help="Whose ranges count; those of 2 include their left edge. By default a test may pass with either.",
+)
+@click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report too."
 )
-def test(files: tuple[Path, ...], patterns: tuple[str, ...], *, as_diff: bool, junit: Path | None) -> None:
+def test(
+    files: tuple[Path, ...],
+    patterns: tuple[str, ...],
+    prometheus: str | None,
+    junit: Path | None,
+    *,
+    as_diff: bool,
+) -> None:
     """Run the unit tests of rules in FILE...
 
     The format is promtool's (`promtool test rules`), and so are verdicts and output. Exits 1 if a test fails
@@ -46,12 +60,13 @@ def test(files: tuple[Path, ...], patterns: tuple[str, ...], *, as_diff: bool, j
       watchfleet rules test rules/disk_test.yml --run 'fills up' --diff
     """
     chosen = _chosen(patterns)
+    versions = _VERSIONS[prometheus]
     results = []
     for path in files:
         click.echo(f"Unit Testing:  {path}")
-        result = run_file(path, chosen)
+        result = run_file(path, chosen, versions)
         results.append(result)
-        _tell(result, as_diff=as_diff)
+        _tell(result, as_diff=as_diff, notes=prometheus is None)
         click.echo()
     if junit is not None:
         _write(junit, junit_report(results))
@@ -67,11 +82,11 @@ def _chosen(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda name: not compiled or any(one.search(name.encode()) for one in compiled)
 
 
-def _tell(result: FileResult, *, as_diff: bool) -> None:
+def _tell(result: FileResult, *, as_diff: bool, notes: bool) -> None:
     for warning in result.warnings:
         click.echo(f"  WARNING: {warning}", err=True)
     for group in result.groups:
-        if group.as_prometheus_2:
+        if notes and not group.failures and group.version == 2:
             click.echo(f"  WARNING: {group.test.at}: {_ONLY_AS_PROMETHEUS_2}", err=True)
     if result.passed:
         click.echo("  SUCCESS")

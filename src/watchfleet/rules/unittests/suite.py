@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Literal
 
 from watchfleet.errors import ConfigError
 from watchfleet.rules.files import load
@@ -11,6 +12,8 @@ from watchfleet.rules.model import Group
 from watchfleet.rules.unittests.cases import TestFile, TestGroup
 from watchfleet.rules.unittests.reading import read_tests
 from watchfleet.rules.unittests.run import Failure, run_group
+
+Version = Literal[2, 3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,13 @@ class GroupResult:
         test: The test.
         failures: What was not as expected.
         seconds: How long it took.
-        as_prometheus_2: Whether it passes only where ranges include their left edge.
+        version: The Prometheus whose ranges it passed or failed with: those of 2 include their left edge.
     """
 
     test: TestGroup
     failures: tuple[Failure, ...]
     seconds: float
-    as_prometheus_2: bool = False
+    version: Version = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,15 @@ class FileResult:
         return not self.problems and not any(group.failures for group in self.groups)
 
 
-def run_file(path: Path, chosen: Callable[[str], bool] = lambda _: True) -> FileResult:
+def run_file(
+    path: Path, chosen: Callable[[str], bool] = lambda _: True, versions: Sequence[Version] = (3, 2)
+) -> FileResult:
     """Run a file of rule tests.
 
     Args:
         path: The file.
         chosen: Says by its name whether a test is run.
+        versions: Whose ranges a test may pass with; tried in turn.
     """
     tests, problems = read_tests(path)
     if tests is None:
@@ -66,18 +72,22 @@ def run_file(path: Path, chosen: Callable[[str], bool] = lambda _: True) -> File
     groups, problems = _groups(tests)
     if problems:
         return FileResult(path, tuple(problems), warnings)
-    results = (_run(test, groups, tests) for test in tests.groups if chosen(test.name))
+    results = (_run(test, groups, tests, versions) for test in tests.groups if chosen(test.name))
     return FileResult(path, (), warnings, tuple(results))
 
 
-def _run(test: TestGroup, groups: Sequence[Group], tests: TestFile) -> GroupResult:
-    """Run a test; one that fails gets a second chance with the ranges that Prometheus 2 had."""
+def _run(
+    test: TestGroup, groups: Sequence[Group], tests: TestFile, versions: Sequence[Version]
+) -> GroupResult:
+    """Run a test; one that fails gets a second chance with the other version's ranges."""
     began = monotonic()
-    failures = run_group(test, groups, tests.interval, fuzzy=tests.fuzzy)
-    forgiven = bool(failures) and not run_group(
-        test, groups, tests.interval, fuzzy=tests.fuzzy, left_closed=True
-    )
-    return GroupResult(test, () if forgiven else tuple(failures), monotonic() - began, forgiven)
+    first: list[Failure] = []
+    for version in versions:
+        failures = run_group(test, groups, tests.interval, fuzzy=tests.fuzzy, left_closed=version == 2)
+        if not failures:
+            return GroupResult(test, (), monotonic() - began, version)
+        first = first or failures
+    return GroupResult(test, tuple(first), monotonic() - began, versions[0])
 
 
 def _groups(tests: TestFile) -> tuple[list[Group], list[ConfigError]]:

@@ -1,5 +1,8 @@
 """Rule tests that others wrote have promtool's verdict, as they are and with one value changed.
 
+Debian's promtool is of Prometheus 2, whose ranges include their left edge. By default a test may also pass
+with those of Prometheus 3; so a copy may pass that fails there, if what was changed is on that edge.
+
 The whole corpus takes minutes, most of it promtool's: `make rules-conformance` runs all of it.
 """
 
@@ -16,6 +19,7 @@ from watchfleet.rules.unittests.suite import run_file
 
 WHOLE = os.environ.get("RULES_CONFORMANCE") == "whole"
 MUTANTS = 200 if WHOLE else 6
+ON_THE_EDGE = 0.05
 SHORT = timedelta(minutes=20)
 
 pytestmark = [
@@ -32,13 +36,14 @@ def chosen() -> list[Path]:
 
 @pytest.mark.parametrize("path", chosen() if WHOLE else chosen()[::2], ids=lambda path: path.name)
 def test_a_file_has_promtools_verdict(path: Path) -> None:
-    assert run_file(path).passed == promtool_passes(path)
+    assert run_file(path).passed == run_file(path, versions=(2,)).passed == promtool_passes(path)
 
 
 def test_a_changed_copy_fails_where_promtools_does(tmp_path: Path) -> None:
     failing = (path for path in mutants(chosen(), 1, tmp_path) if not promtool_passes(path))
-    wrong = [path.name for path in islice(failing, MUTANTS) if run_file(path).passed]
-    assert wrong == []
+    copies = list(islice(failing, MUTANTS))
+    assert [path.name for path in copies if run_file(path, versions=(2,)).passed] == []
+    assert sum(run_file(path).passed for path in copies) <= MUTANTS * ON_THE_EDGE
 
 
 def test_every_rule_file_is_accepted() -> None:

@@ -242,7 +242,13 @@ tests:
 """
     result = run(tmp_path, test)
     assert result.passed
-    assert result.groups[0].as_prometheus_2
+    assert result.groups[0].version == 2
+    said = invoke(tmp_path)
+    assert said.exit_code == 0
+    assert "WARNING" in said.stderr
+    assert invoke(tmp_path, "--prometheus", "3").exit_code == 1
+    said = invoke(tmp_path, "--prometheus", "2")
+    assert (said.exit_code, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
