@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups spans lint format bench peers lock clean
+.PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups chaos-scraper spans lint format bench peers lock clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ rules-conformance: $(READY)  ## Compare rule tests with promtool's verdict on al
 fuzz-rules: export FUZZ_SECONDS = $(or $(SECONDS),300)
 fuzz-rules: $(READY)  ## Fuzz templates, rule files and rule tests (SECONDS=300)
 	$(BIN)/python -m pytest tests/unit/rules/test_fuzz.py -q -s --numprocesses=0
+
+chaos-scraper: export SCRAPER_TEST_ACCOUNTS = $(or $(ACCOUNTS),500)
+chaos-scraper: $(READY)  ## Kill the example scraper's workers at random, then compare with its ledger (ACCOUNTS=500)
+	$(BIN)/python -m pytest tests/packaging/test_scraper.py -q --numprocesses=0 --timeout=600 -k killed_at
 
 chaos-rollups: export CHAOS_SECONDS = $(or $(SECONDS),60)
 chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)

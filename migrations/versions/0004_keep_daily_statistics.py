@@ -45,7 +45,9 @@ def upgrade() -> None:
         postgresql_partition_by="RANGE (day)",
         comment="What each account did on each day, kept with its events and computable from them",
     )
-    op.create_index("ix_daily_stats_day", "daily_stats", ["day"], unique=False)
+    op.create_index(
+        "ix_daily_stats_day_platform_account", "daily_stats", ["day", "platform", "account"], unique=False
+    )
     op.create_table(
         "platform_stats",
         sa.Column("platform", sa.Text(), nullable=False),

@@ -231,7 +231,7 @@ daily_stats = Table(
     Column("duration_seconds", Numeric, nullable=False, comment="The sum of these; exact in any order"),
     Column("content", Numeric, nullable=False, comment="Pieces of content that were found"),
     *_levels(),
-    Index("ix_daily_stats_day", "day"),
+    Index("ix_daily_stats_day_platform_account", "day", "platform", "account"),
     postgresql_partition_by="RANGE (day)",
     comment="What each account did on each day, kept with its events and computable from them",
 )

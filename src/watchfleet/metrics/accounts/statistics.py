@@ -22,6 +22,8 @@ BY: Final[dict[By, tuple[str, ...]]] = {
 _ACTIONS: Final = "coalesce(likes, 0) + coalesce(comments, 0) + coalesce(shares, 0)"
 _ENGAGED: Final = "followers > 0 AND coalesce(likes, comments, shares) IS NOT NULL"
 _SUMS: Final = ("succeeded", "failed", "timed", "duration_seconds", "content")
+_SUMMED: Final = ", ".join(f"sum({name}) AS {name}" for name in _SUMS)
+_NEWEST: Final = ", ".join(f"({levels.newest(level)})[2] AS {level}" for level in LEVELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +100,40 @@ def statistics(
     """
     condition, values = wanted.condition()
     after, position = page.condition()
-    key = ", ".join(BY[by])
-    # By group, an account that changed it has a row in each; otherwise its rows of a day are one.
-    inner = "day, platform, account, account_group" if by == "group" else "day, platform, account"
-    newest = ", ".join(f"({levels.newest(level)})[2] AS {level}" for level in LEVELS)
-    group = "account_group" if by == "group" else "max(nullif(account_group, '')) AS account_group"
-    query = (
-        f"SELECT {key}, count(DISTINCT account) AS accounts,"  # noqa: S608 - names and conditions of ours
-        " count(DISTINCT account) FILTER (WHERE succeeded > 0) AS scraped,"
-        f" max(account_group) AS named, {', '.join(f'sum({name}) AS {name}' for name in (*_SUMS, *LEVELS))},"
-        f" sum({_ACTIONS}) FILTER (WHERE {_ENGAGED}) AS engagements,"
-        f" sum(followers) FILTER (WHERE {_ENGAGED}) AS audience"
-        f" FROM (SELECT {inner if by == 'group' else f'{inner}, {group}'},"
-        f" {', '.join(f'sum({name}) AS {name}' for name in _SUMS)}, {newest}"
-        f" FROM daily_stats WHERE day BETWEEN :first AND :last AND {condition} GROUP BY {inner}) AS one"
-        f" WHERE {after} GROUP BY {key} ORDER BY {key} LIMIT :most"
-    )
+    where = f"day BETWEEN :first AND :last AND {condition}"
+    query = _of_accounts(where, after) if by == "account" else _together(by, where, after)
     rows = connection.execute(text(query), {"first": span[0], "last": span[1], **values, **position})
     return [_statistics(row, by) for row in rows]
 
 
+def _of_accounts(where: str, after: str) -> str:
+    """The query for a row for each account and day, which reads no more than its page."""
+    key = ", ".join(BY["account"])
+    return (
+        f"SELECT {key}, 1 AS accounts, CAST(sum(succeeded) > 0 AS int) AS scraped,"  # noqa: S608 - names and conditions of ours
+        f" max(account_group) AS named, {_SUMMED}, {_NEWEST} FROM daily_stats WHERE {where} AND {after}"
+        f" GROUP BY {key} ORDER BY {key} LIMIT :most"
+    )
+
+
+def _together(by: By, where: str, after: str) -> str:
+    """The query for a row for many accounts. By group, an account that changed it is in each."""
+    key, one = ", ".join(BY[by]), "day, platform, account" + (", account_group" if by == "group" else "")
+    named = "account_group" if by == "group" else "NULL"
+    levels_of = ", ".join(f"sum({level}) AS {level}" for level in LEVELS)
+    return (
+        f"SELECT {key}, count(*) AS accounts, count(*) FILTER (WHERE succeeded > 0) AS scraped,"  # noqa: S608 - as above
+        f" {named} AS named, {_SUMMED}, {levels_of},"
+        f" sum({_ACTIONS}) FILTER (WHERE {_ENGAGED}) AS engagements,"
+        f" sum(followers) FILTER (WHERE {_ENGAGED}) AS audience"
+        f" FROM (SELECT {one}, {_SUMMED}, {_NEWEST} FROM daily_stats WHERE {where} GROUP BY {one}) AS one"
+        f" WHERE {after} GROUP BY {key} ORDER BY {key} LIMIT :most"
+    )
+
+
 def _statistics(row: Any, by: By) -> Statistics:
+    levels_of = {level: getattr(row, level) for level in LEVELS}
+    engaged = _engagement(levels_of) if by == "account" else (row.engagements, row.audience)
     return Statistics(
         row.day,
         row.platform,
@@ -131,10 +146,15 @@ def _statistics(row: Any, by: By) -> Statistics:
         int(row.timed),
         row.duration_seconds,
         row.content,
-        {level: getattr(row, level) for level in LEVELS},
-        row.engagements,
-        row.audience,
+        levels_of,
+        *engaged,
     )
+
+
+def _engagement(of: dict[str, float | None]) -> tuple[float | None, float | None]:
+    """An account's likes, comments and shares, and the followers they are for; None if either is unknown."""
+    known = [value for value in (of["likes"], of["comments"], of["shares"]) if value is not None]
+    return (sum(known), of["followers"]) if known and of["followers"] else (None, None)
 
 
 def _ratio(numerator: float | None, denominator: float | None) -> float | None:
