@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from benchmarks import _fleet, _harness, _samples
+from benchmarks import _harness, _samples, _worker
 from watchfleet import fleet
 from watchfleet.db.engine import transaction
 from watchfleet.instrument.buffer import MOST_ROWS
@@ -93,7 +93,7 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
         {name: column[at : at + MOST_ROWS] for name, column in rows.items()}
         for at in range(0, count, MOST_ROWS)
     ]
-    with tempfile.TemporaryDirectory() as folder, _fleet.broker() as address:
+    with tempfile.TemporaryDirectory() as folder, _worker.broker() as address:
         client = Client("bench", lambda: Broker(address))
         labels = [{"host": f"host-{n}", "zone": f"zone-{n % 7}", "service": "bench"} for n in range(SERIES)]
         samples = [
@@ -101,7 +101,7 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
             for n, ts, value in zip(*(rows[name].tolist() for name in _samples.NAMES), strict=True)
         ]
         gc.freeze()  # the samples are the host's, and no part of what is measured
-        with _fleet.worker(fleet.INGEST_QUEUE, address, Path(folder) / "worker.log") as process:
+        with _worker.worker(fleet.INGEST_QUEUE, address, Path(folder) / "worker.log") as process:
 
             def ours(_: int) -> None:
                 due = stored() + count
@@ -111,7 +111,7 @@ def whole_way(bare: Any, batches: int) -> tuple[_harness.Times, list[int]]:
                     until(lambda: len(client.buffer) <= client.capacity - SIZE)
                 client.flush(PATIENCE)
                 until(lambda: stored() >= due)
-                memory.append(_fleet.memory(process))
+                memory.append(_worker.memory(process))
 
             def peer(_: int) -> None:
                 for one in parts:
