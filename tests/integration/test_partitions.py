@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from watchfleet.db import partitions
+from watchfleet.db import closed, partitions, schema
 from watchfleet.db.engine import get_engine, transaction
 from watchfleet.db.partitions import ALL, ROLLUPS, SAMPLES, Partitioned
 from watchfleet.metrics import ingest, retention, rollups
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 def names(parent: Partitioned) -> list[str]:
     with transaction() as connection:
-        return sorted(partitions._children(connection, parent.table))
+        return sorted(partitions.children(connection, parent.table))
 
 
 def write(at: datetime, now: datetime) -> None:
@@ -64,6 +64,7 @@ def test_each_tier_is_kept_for_its_own_time():
     assert dropped == {
         *(SAMPLES.name(day) for day in days[1:]),
         *(partitions.EVENTS.name(day) for day in days[3:]),
+        *(partitions.ACTIVITY.name(day) for day in days[1:]),
         *(ROLLUPS[0].name(day) for day in days[3:]),
         ROLLUPS[1].name(days[-1]),
         ROLLUPS[2].name(days[-1]),
@@ -127,3 +128,31 @@ def test_old_batch_ids_and_rejects_go():
     retention.keep(get_engine(), NOW + timedelta(days=8, seconds=1))
     assert scalar("SELECT count(*) FROM ingest_batch") == 0
     assert scalar("SELECT count(*) FROM ingest_rejects") == 0
+
+
+def test_a_day_that_is_over_gets_an_index_by_series():
+    for ago in (0, 1, 2):
+        write(NOW - timedelta(days=ago), NOW)
+    indexed = "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_indexes"
+    indexed += " WHERE indexname LIKE 'ix_samples%series'"
+    retention.keep(get_engine(), NOW)
+    assert scalar(indexed) == "samples_p20261122"
+    retention.keep(get_engine(), NOW)
+    retention.keep(get_engine(), NOW)
+    assert scalar(indexed) == "samples_p20261121 samples_p20261122"
+    write(NOW - timedelta(days=1, seconds=1), NOW)
+    with transaction() as connection:
+        timeout = connection.execute(text("SHOW statement_timeout")).scalar_one()
+        assert schema.differences(connection) == []
+    assert timeout == "2min"
+
+
+def test_what_an_interrupted_attempt_left_is_made_anew():
+    write(NOW - timedelta(days=1), NOW)
+    with transaction() as connection:
+        connection.execute(text("CREATE INDEX ix_samples_p20261122_series ON samples_p20261122 (series_id)"))
+        mark = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = CAST(:name AS regclass)"
+        connection.execute(text(mark), {"name": "ix_samples_p20261122_series"})
+    assert closed.index_one(get_engine(), NOW) == "samples_p20261122"
+    assert closed.index_one(get_engine(), NOW) is None
+    assert "(series_id, ts)" in str(scalar("SELECT pg_get_indexdef('ix_samples_p20261122_series'::regclass)"))

@@ -159,7 +159,7 @@ def expired(engine: Engine, parent: Partitioned, now: datetime) -> list[str]:
         return []
     horizon = now - parent.retention - GRACE
     with engine.begin() as connection:
-        names = sorted(_children(connection, parent.table))
+        names = sorted(children(connection, parent.table))
     return [name for name in names if (span := bounds(parent, name)) and span[1] <= horizon]
 
 
@@ -174,13 +174,13 @@ def bounds(parent: Partitioned, name: str) -> tuple[datetime, datetime] | None:
 
 def covered(connection: Connection, parent: Partitioned, days: Iterable[date]) -> set[date]:
     """Those of `days` whose partition exists."""
-    names = _children(connection, parent.table)
+    names = children(connection, parent.table)
     return {day for day in days if parent.name(day) in names}
 
 
 def since(connection: Connection, parent: Partitioned) -> datetime | None:
     """The start of the first partition that there is; None if there is none."""
-    spans = (bounds(parent, name) for name in _children(connection, parent.table))
+    spans = (bounds(parent, name) for name in children(connection, parent.table))
     return min((span[0] for span in spans if span), default=None)
 
 
@@ -188,7 +188,7 @@ def summarize(engine: Engine, now: datetime) -> None:
     """Bring the block range indexes of the newest partitions up to date, where autovacuum has not yet."""
     day = now.astimezone(UTC).date()
     names = [parent.name(day - timedelta(days=back)) for parent in ALL for back in (0, 1)]
-    with _autocommit(engine) as connection:
+    with autocommit(engine) as connection:
         connection.execute(
             text(
                 "SELECT brin_summarize_new_values(index.oid) FROM pg_class AS index"
@@ -201,10 +201,10 @@ def summarize(engine: Engine, now: datetime) -> None:
 
 
 def _make_missing(connection: Connection, parent: Partitioned, starts: dict[str, date]) -> list[str]:
-    if starts.keys() <= _children(connection, parent.table):
+    if starts.keys() <= children(connection, parent.table):
         return []
     wait_lock(connection, Lock.PARTITIONS)
-    missing = sorted(starts.keys() - _children(connection, parent.table))
+    missing = sorted(starts.keys() - children(connection, parent.table))
     for name in missing:
         start, end = _midnight(starts[name]), _midnight(parent.span.end(starts[name]))
         # A table of that name that is no partition was detached and not dropped: its rows are good.
@@ -214,7 +214,8 @@ def _make_missing(connection: Connection, parent: Partitioned, starts: dict[str,
     return missing
 
 
-def _children(connection: Connection, table: str) -> set[str]:
+def children(connection: Connection, table: str) -> set[str]:
+    """The names of a table's partitions."""
     return set(
         connection.scalars(
             text(
@@ -228,7 +229,7 @@ def _children(connection: Connection, table: str) -> set[str]:
 
 def _drop(engine: Engine, parent: Partitioned, name: str, how: str) -> bool:
     try:
-        with _autocommit(engine) as connection:
+        with autocommit(engine) as connection:
             if _is_marked(connection, parent, name):
                 log.warning("%s is past its retention and kept: it is not rolled up yet", name)
                 return False
@@ -261,7 +262,7 @@ def _interrupted(engine: Engine, parent: Partitioned) -> list[str]:
 
 
 @contextmanager
-def _autocommit(engine: Engine) -> Iterator[Connection]:
+def autocommit(engine: Engine) -> Iterator[Connection]:
     """A connection whose statements each commit, as DETACH ... CONCURRENTLY demands."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(_DETACH_TIMEOUT))
@@ -269,6 +270,7 @@ def _autocommit(engine: Engine) -> Iterator[Connection]:
             yield connection
         finally:
             connection.execute(text("RESET lock_timeout"))
+            connection.execute(text("RESET statement_timeout"))
 
 
 def _midnight(day: date) -> datetime:

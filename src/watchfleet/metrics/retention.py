@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
-from watchfleet.db import partitions
+from watchfleet.db import closed, partitions
 from watchfleet.db.partitions import Kept
 from watchfleet.settings import get_settings
 
@@ -21,9 +21,10 @@ BATCHES_KEPT_LONGER: Final = timedelta(days=1)
 
 
 def keep(engine: Engine, now: datetime) -> Kept:
-    """Make partitions ahead, drop those whose retention is over, delete old rows elsewhere."""
+    """Make partitions ahead, index those that are over, drop old ones, and delete old rows elsewhere."""
     kept = partitions.keep(engine, now)
     partitions.summarize(engine, now)
+    closed.index_one(engine, now)
     with engine.begin() as connection:
         accepted = {"before": now - get_settings().retention_raw - BATCHES_KEPT_LONGER}
         connection.execute(text("DELETE FROM ingest_batch WHERE received_at < :before"), accepted)
