@@ -206,7 +206,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _wait(check: Callable[[], bool], seconds: float = 60) -> None:
+def _wait(check: Callable[[], bool], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "a process did not start"
