@@ -146,6 +146,7 @@ class Settings(BaseSettings):
 
     notify: Mapping = Field(
         default_factory=dict,
+        repr=False,  # receivers may hold secrets
         description="Who is told of which alerts, in the form of Alertmanager's configuration file. Not set: "
         "it goes by severity.",
     )

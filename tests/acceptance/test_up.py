@@ -21,7 +21,8 @@ def test_every_process_runs_and_the_fleet_is_ready(fleet: Fleet) -> None:
     found = fleet.status()
     names = [process["name"] for process in found["processes"]]
     families = [family.name for family in plan.families()]
-    assert names == ["postgres", "valkey", "beat-1", "beat-2", *families, "web", "flower", "supervisord"]
+    ours = ["beat-1", "beat-2", "dispatcher", *families, "web", "flower"]
+    assert names == ["postgres", "valkey", *ours, "supervisord"]
     assert {process["state"] for process in found["processes"]} == {"RUNNING"}
     assert all(process["memory_bytes"] > 0 for process in found["processes"])
     ready = f"{fleet.addresses['web'].removesuffix('/health')}/health/ready"
