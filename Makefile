@@ -73,7 +73,7 @@ bench: $(READY)  ## Run every benchmark; each ends in one line of JSON
 peers:  ## Install the servers that only some tests need (root, apt)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	  rabbitmq-server redis-server prometheus prometheus-alertmanager \
+	  libfaketime rabbitmq-server redis-server prometheus prometheus-alertmanager \
 	  prometheus-blackbox-exporter prometheus-node-exporter haproxy ripgrep
 
 lock: $(READY)  ## Resolve requirements.lock anew (LOCK_ARGS=--upgrade for newer releases)

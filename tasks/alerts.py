@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from celery import Task, current_app, shared_task
-from kombu.exceptions import OperationalError
 
 import alert_channels
 from watchfleet import fleet
@@ -19,32 +18,25 @@ from watchfleet.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
+PATIENCE: Final = 5.0
+"""Seconds to wait for a connection to the broker."""
 BUSY: Final = 20
-"""So many wake-ups in a channel's queue are enough."""
-WAKE_EXPIRES: Final = 60.0
-"""Seconds that a wake-up stays fresh: after them the sweeper has sent others."""
+"""So many wake-ups in a channel's queue are enough: each sends whatever is due when it comes up."""
 
 
 def wake(channels: Iterable[str]) -> None:
-    """Have what is due for these channels sent soon; the sweeper comes by when this does not get through."""
+    """Have what is due for these channels sent soon; the sweeper comes by when this does not get through.
+
+    A wake-up has no expiry: a worker whose clock is ahead would take each of them for stale.
+    """
     known = [channel for channel in channels if channel in DELIVER]
     try:
-        for channel in known:
-            DELIVER[channel].apply_async(expires=WAKE_EXPIRES, retry=False)
-    except OperationalError as error:
-        logger.warning("the broker is away, %s will be woken later: %s", ", ".join(known), error)
-
-
-def wake_unless_busy(channels: Iterable[str]) -> None:
-    """Wake those of the channels that have few wake-ups waiting: more would only lengthen the queue."""
-    known = [channel for channel in channels if channel in DELIVER]
-    try:
-        with current_app.connection_for_read() as connection:
-            idle = [one for one in known if depth(connection, fleet.channel_queue(one)) < BUSY]
+        with current_app.producer_pool.acquire(block=True, timeout=PATIENCE) as producer:
+            for channel in known:
+                if depth(producer.connection, fleet.channel_queue(channel)) < BUSY:
+                    DELIVER[channel].apply_async(producer=producer, retry=False)
     except FAILURES as error:
         logger.warning("the broker is away, %s will be woken later: %s", ", ".join(known), error)
-    else:
-        wake(idle)
 
 
 def _deliver(channel: str) -> "Task[[], dict[str, Any]]":

@@ -3,7 +3,7 @@
 from celery import current_app, shared_task
 
 from alert_channels import checkins
-from tasks.alerts import wake_unless_busy
+from tasks.alerts import wake
 from watchfleet.clock import utcnow
 from watchfleet.db.beat_runs import last_runs
 from watchfleet.db.engine import get_engine, server_clock, transaction
@@ -48,7 +48,7 @@ def sweep_outbox() -> list[str]:
     """Free what lost workers hold and wake the channels with something due; returns those."""
     with transaction() as connection:
         channels = sweep(connection, receivers(get_settings()), server_clock(connection))
-    wake_unless_busy(channels)
+    wake(channels)
     return list(channels)
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from support.messages import HOSTILE, firing, hostile, resolved
+from support.messages import HOSTILE, LABELS, alert, firing, hostile, resolved
 from support.receivers import (
     CERTIFICATE,
     Answer,
@@ -29,12 +30,15 @@ from support.receivers import (
 import alert_channels
 from alert_channels import email
 from alert_channels.email import EmailChannel
+from alert_channels.webhook import WebhookChannel
 from watchfleet import http
 from watchfleet.addresses import Guard, Origin, operator_guard
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Message
 from watchfleet.notify.channel import Sender
-from watchfleet.notify.receivers import default_receiver
+from watchfleet.notify.message import message_of
+from watchfleet.notify.receivers import WebhookConfig, default_receiver
+from watchfleet.redact import redact
 from watchfleet.settings import Settings
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -234,6 +238,48 @@ def test_a_webhook_is_signed_by_standard_webhooks() -> None:
         digest = base64.b64encode(hmac.digest(key, signed + request.body, "sha256")).decode()
         assert request.headers["webhook-id"] == firing().delivery_id
         assert request.headers["webhook-signature"] == f"v1,{digest}"
+
+
+def test_a_webhook_is_signed_by_both_keys_while_they_are_changed() -> None:
+    old = "whsec_b2xkIGtleSBvZiB0aGUgdGVzdA=="
+    with http_receiver() as receiver:
+        values = settings(
+            alert_webhook_url=receiver.url, alert_webhook_secret=SECRET, alert_webhook_old_secret=old
+        )
+        sender("webhook", values).send(firing())
+        request = receiver.requests[0]
+        signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode()
+        keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in (SECRET, old)]
+        digests = [hmac.digest(key, signed + request.body, "sha256") for key in keys]
+        expected = [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
+        assert request.headers["webhook-signature"].split(" ") == expected
+
+
+def test_a_webhook_lists_no_more_alerts_than_its_receiver_wants_and_counts_the_rest() -> None:
+    alerts = [alert(labels={**LABELS, "target": str(number)}) for number in range(5)]
+    message = message_of(alerts, receiver="ops", group_key="{}", group_labels={"alertname": "DependencyDown"})
+    with http_receiver() as receiver:
+        config = WebhookConfig(url=receiver.url, max_alerts=2)
+        WebhookChannel.from_config(config, settings()).send(message)
+        payload = receiver.requests[0].json
+    assert [each["labels"]["target"] for each in payload["alerts"]] == ["0", "1"]
+    assert payload["truncatedAlerts"] == 3
+    assert payload["commonLabels"] == {name: value for name, value in LABELS.items() if name != "target"}
+
+
+def test_a_receiver_may_want_a_name_and_a_password_and_have_a_certificate_of_its_own(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("a-password-in-a-file\n")
+    with http_receiver(tls=True) as receiver:
+        http_config = {
+            "basic_auth": {"username": "fleet", "password_file": password},
+            "tls_config": {"ca_file": CERTIFICATE},
+        }
+        config = WebhookConfig(url=receiver.url, http_config=http_config)
+        WebhookChannel.from_config(config, settings()).send(firing())
+        sent = receiver.requests[0].headers["authorization"]
+    assert base64.b64decode(sent.removeprefix("Basic ")) == b"fleet:a-password-in-a-file"
+    assert redact("it is a-password-in-a-file") == "it is ***"
 
 
 def test_a_webhook_gets_hostile_text_as_it_is() -> None:

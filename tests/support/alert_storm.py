@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ from watchfleet.settings import get_settings
 CHANNELS = ("log", "webhook", "email", "slack", "sentry")
 RESOLVED = 0.4
 RESTART = 0.5
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+"""Turns clocks, where it is installed."""
 NOTIFICATIONS = "watchfleet.notifications"
 RECIPIENT = "ops@example.com"
 TOKEN = "xoxb-of-the-test"
@@ -185,6 +188,7 @@ class Fleet:
             "SCHEDULES": json.dumps({"watchfleet.upkeep.sweep_outbox": _sweep_period(arm)}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._clocks: dict[str, dict[str, str]] = {}
         self._end, self._lock = threading.Event(), threading.Lock()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -213,6 +217,11 @@ class Fleet:
         with suppress(psutil.NoSuchProcess, IndexError):
             psutil.Process(self._running[name].pid).children()[-1].kill()
 
+    def turn_clock(self, name: str, seconds: float) -> None:
+        """Kill a process; when it is started again, its clock is wrong by that much."""
+        self._clocks[name] = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{seconds:+g}s"} if seconds else {}
+        self.kill(name)
+
     def pause(self, name: str, seconds: float) -> None:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self._running[name].pid)
@@ -234,7 +243,7 @@ class Fleet:
             self._running[name] = subprocess.Popen(
                 self._commands[name],
                 cwd=ROOT,
-                env=self._environment,
+                env={**self._environment, **self._clocks.get(name, {})},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -367,7 +376,10 @@ def faults(
         time.sleep(1.5)
         receivers.relay.mend()
 
+    turns = cycle((600.0, -600.0, 0.0))
+    jump = {"clock of the worker that sends": lambda: fleet.turn_clock("alerts", next(turns))}
     return {
+        **(jump if FAKETIME else {}),
         "kill -9 of Redis": partial(restart, valkey),
         "kill -9 of PostgreSQL": partial(restart, postgres),
         "kill -9 of the worker that sends": partial(fleet.kill, "alerts"),

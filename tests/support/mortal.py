@@ -80,7 +80,7 @@ def mortal_postgres(folder: Path, fsync: str = "off") -> Iterator[tuple[Mortal, 
         (data / "postmaster.pid").unlink(missing_ok=True)
         serve = postgres.serve_command(data, port)
         with running(serve, folder / "postgres.log", signal.SIGINT) as process:
-            wait_until(server.answers)
+            wait_until(server.answers, 120)
             yield psutil.Process(process.pid)
 
     mortal = Mortal(start)
