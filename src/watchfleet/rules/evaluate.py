@@ -1,6 +1,7 @@
 """Evaluate the groups that are due, each in a transaction of its own and by one evaluator at a time."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,10 +33,12 @@ from watchfleet.rules.verdict import silenced
 
 logger = logging.getLogger(__name__)
 
-REST: Final = timedelta(milliseconds=100)
+REST: Final = timedelta(milliseconds=50)
 """The shortest time from one evaluation of a group to the next one for new data."""
-SHARE: Final = 5
+SHARE: Final = 2
 """How many times longer than an evaluation takes that is, at least."""
+PATIENCE: Final = timedelta(milliseconds=500)
+"""How long an evaluation for new data waits for the rest of its group to be over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,8 @@ def evaluate_due(
     with transaction() as connection:
         groups = library.prepared(overrides(connection))
         last = group_state.evaluated(connection)
-    apart = [
-        _alone("", lambda connection: retire(connection, library, groups, now, policy), wake),
-        _alone(RAISED, lambda connection: evaluate_raised(connection, policy, now), wake),
-    ]
-    done = [*(one for one in apart if one), *_each(library, due(groups, last, now), policy, wake)]
+    apart = _alone(RAISED, lambda connection: _apart(connection, library, groups, now, policy), wake)
+    done = [*([apart] if apart else []), *_each(library, due(groups, last, now), policy, wake)]
     fresh = flagged([group.key for group in groups if group.on_data])
     return [*done, *(evaluate_named(library, fresh, now, policy, wake) if fresh else ())]
 
@@ -110,20 +110,32 @@ def evaluate_named(
 ) -> list[Evaluation]:
     """Evaluate some groups at once, as they have new data; see `evaluate_due`.
 
-    Those that have just been evaluated are not. What arrives for one of those stays noted, for the next
-    `evaluate_due`.
+    One that has just been evaluated rests for a moment first. If that would be long, what arrived for it
+    stays noted, for the next `evaluate_due`.
     """
     with transaction() as connection:
-        groups = library.prepared(overrides(connection))
+        groups = [group for group in library.prepared(overrides(connection)) if group.key in keys]
         states = group_state.load_some(connection, keys)
-    fresh = [
-        group
-        for group in groups
-        if group.key in keys and _has_rested(states.get(group.key, GroupState()), now, group.interval)
-    ]
-    for group in fresh:
+    rests = {group.key: rest(states.get(group.key, GroupState()), now, group.interval) for group in groups}
+    ready = [group for group in groups if rests[group.key] <= PATIENCE]
+    pause = max((rests[group.key] for group in ready), default=timedelta(0))
+    time.sleep(pause.total_seconds())
+    for group in ready:
         take_down(group.key)
-    return _each(library, [Due(group, now) for group in fresh], policy, wake)
+    return _each(library, [Due(group, now + pause) for group in ready], policy, wake)
+
+
+def _apart(
+    connection: Connection,
+    library: Library,
+    groups: Sequence[PreparedGroup],
+    now: datetime,
+    policy: Policy,
+) -> Evaluation:
+    """What belongs to no group: alerts of groups that are no more, and those that applications raised."""
+    retired = retire(connection, library, groups, now, policy)
+    raised = evaluate_raised(connection, policy, now)
+    return Evaluation((*retired.transitions, *raised.transitions), (*retired.wake, *raised.wake))
 
 
 def retire(
@@ -132,7 +144,7 @@ def retire(
     groups: Sequence[PreparedGroup],
     now: datetime,
     policy: Policy,
-) -> Evaluation | None:
+) -> Evaluation:
     """End the alerts of groups that are no more, but not for a fault in a file."""
     gone = store.active_elsewhere(connection, [RAISED, *(group.key for group in groups)])
     decided = [
@@ -143,8 +155,6 @@ def retire(
         for change in changes(AT_ONCE, known, by_identity(silenced(known, Condition.GONE)), now)
     ]
     saved = store.save(connection, decided)
-    if not saved:
-        return None
     wake = tell(connection, policy, [Told(one) for one in saved], now)
     return Evaluation(tuple(one.decided.change for one in saved), wake)
 
@@ -154,11 +164,12 @@ def lock_shard(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=4).digest(), signed=True)
 
 
-def _has_rested(state: GroupState, now: datetime, interval: timedelta) -> bool:
-    """Whether an evaluation beside the interval would take its small share of the time at most."""
+def rest(state: GroupState, now: datetime, interval: timedelta) -> timedelta:
+    """How long a group is not evaluated for new data yet, so that it takes a bounded share of the time."""
     if state.evaluated_at is None:
-        return True
-    return now - state.evaluated_at >= min(interval, max(REST, timedelta(seconds=state.seconds * SHARE)))
+        return timedelta(0)
+    pause = min(interval, max(REST, timedelta(seconds=state.seconds * SHARE)))
+    return max(timedelta(0), state.evaluated_at + pause - now)
 
 
 def _each(
