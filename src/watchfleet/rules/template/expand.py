@@ -4,7 +4,8 @@ from functools import lru_cache
 from typing import Final
 
 from watchfleet.rules.template.errors import TemplateError, TemplateSyntaxError
-from watchfleet.rules.template.execute import ExecutionError, execute
+from watchfleet.rules.template.evaluate import ExecutionError
+from watchfleet.rules.template.execute import execute
 from watchfleet.rules.template.functions import NAMES, Query, functions
 from watchfleet.rules.template.nodes import Template
 from watchfleet.rules.template.parser import parse_template

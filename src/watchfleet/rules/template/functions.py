@@ -68,17 +68,12 @@ def _matches(pattern: str, text: str) -> bool:
 
 def split_host_port(address: str) -> tuple[str, str] | None:
     """A host and a port as Go's `net.SplitHostPort` takes them apart; None if it does not."""
-    host, colon, port = address.rpartition(":")
-    if not colon:
-        return None
     if address.startswith("["):
-        inner, bracket, rest = address[1:].partition("]")
-        return (
-            (inner, rest[1:])
-            if bracket and rest[:1] == ":" and not set("[]:") & set(inner[:0] + rest[1:])
-            else None
-        )
-    return None if set(":[]") & set(host) or set("[]") & set(port) else (host, port)
+        host, bracket, rest = address[1:].partition("]")
+        port = rest[1:]
+        return (host, port) if bracket and rest[:1] == ":" and not set("[]:") & set(port) else None
+    host, colon, port = address.rpartition(":")
+    return (host, port) if colon and not set(":[]") & set(host) and not set("[]") & set(port) else None
 
 
 def strip_port(address: str) -> str:
