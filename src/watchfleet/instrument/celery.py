@@ -12,6 +12,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
 from watchfleet.instrument import activity
+from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.memory import resident_bytes
@@ -19,6 +20,9 @@ from watchfleet.model import Kind
 
 PUBLISHED_HEADER: Final = "x_watchfleet_published"
 """The message header that tells when a task was published, in Unix seconds."""
+MEMORY_EVERY: Final = 0.1
+"""Seconds between two looks at the memory after tasks of one name."""
+_measured: dict[str, float] = {}
 _STARTED: Final = "watchfleet_started"
 _OUTCOMES: Final = {
     "SUCCESS": "task_succeeded_total",
@@ -83,12 +87,19 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
     if started is not None and client is not None:
         series = client.series("task_duration_seconds", Kind.DURATION, task=task.name)
         client.observe(series, time.perf_counter() - started)
-        memory = client.series("task_memory_bytes", Kind.GAUGE, task=task.name)
-        client.observe(memory, resident_bytes())
+        _measure_memory(task.name, client)
     if state == "FAILURE":
         _conclude("task_failed_total", task.name, exception=type(retval).__name__)
     elif state in _OUTCOMES:
         _conclude(_OUTCOMES[state], task.name)
+
+
+def _measure_memory(task: str, client: Client) -> None:
+    """Reading it costs more than all else that we do for a task; a few times a second are enough."""
+    now = time.monotonic()
+    if now - _measured.get(task, 0.0) >= MEMORY_EVERY:
+        _measured[task] = now
+        client.observe(client.series("task_memory_bytes", Kind.GAUGE, task=task), resident_bytes())
 
 
 @guarded("celery.failed_in_parent")

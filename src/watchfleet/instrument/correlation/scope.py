@@ -1,5 +1,6 @@
 """What runs under one correlation id: the context variable, the span's attribute, OpenTelemetry's baggage."""
 
+import sys
 import time
 from importlib import import_module
 from typing import Any, Final
@@ -17,15 +18,17 @@ class Scope:
         correlation_id: The id.
     """
 
+    __slots__ = ("_baggage", "_begun", "_context", "_token", "correlation_id")
+
     def __init__(self, correlation_id: str) -> None:
         self.correlation_id = correlation_id
-        self._token = correlation.bind(correlation_id)
         self._begun = time.perf_counter()
+        self._token = correlation.bind(correlation_id)
         self._context: Any = None
         self._baggage: Any = None
-        if correlation.current_span() is not None:
-            mark_span(correlation_id)
-            self._carry()
+        if mark_span(correlation_id):
+            self._context = import_module("opentelemetry.baggage").set_baggage(ATTRIBUTE, correlation_id)
+            self._baggage = _contexts().attach(self._context)
 
     def elapsed(self) -> float:
         """Seconds since it began."""
@@ -34,21 +37,21 @@ class Scope:
     def close(self) -> None:
         """Make the id of before the current one again."""
         correlation.release(self._token)
-        if self._context is None:
-            return
-        context = import_module("opentelemetry.context")
         # Whoever opened the span may have left it, and with it our baggage, already.
-        if context.get_current() is self._context:
-            context.detach(self._baggage)
-
-    def _carry(self) -> None:
-        context = import_module("opentelemetry.context")
-        baggage = import_module("opentelemetry.baggage")
-        self._context = baggage.set_baggage(ATTRIBUTE, self.correlation_id)
-        self._baggage = context.attach(self._context)
+        if self._context is not None and _contexts().get_current() is self._context:
+            _contexts().detach(self._baggage)
 
 
-def mark_span(correlation_id: str) -> None:
-    """Write the id on the current span, if there is one."""
-    if correlation.current_span() is not None:
-        import_module("opentelemetry.trace").get_current_span().set_attribute(ATTRIBUTE, correlation_id)
+def mark_span(correlation_id: str) -> bool:
+    """Write the id on the current span; returns whether there is one."""
+    trace = sys.modules.get("opentelemetry.trace")
+    find = getattr(trace, "get_current_span", None)  # absent while another thread imports it
+    span = find() if find is not None else None
+    if span is None or not span.get_span_context().is_valid:
+        return False
+    span.set_attribute(ATTRIBUTE, correlation_id)
+    return True
+
+
+def _contexts() -> Any:
+    return sys.modules["opentelemetry.context"]

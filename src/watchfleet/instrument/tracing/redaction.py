@@ -8,7 +8,7 @@ from opentelemetry.trace import Status
 
 from watchfleet.redact import redact
 
-TEXTS: Final = (
+TEXTS: Final = {
     "celery.retry.reason",
     "db.query.text",
     "db.statement",
@@ -18,7 +18,7 @@ TEXTS: Final = (
     "http.url",
     "url.full",
     "url.query",
-)
+}
 """The attributes in which users' texts and addresses end up. The others are names and numbers."""
 
 
@@ -45,8 +45,8 @@ def redacted(span: ReadableSpan) -> ReadableSpan:
 
 
 def _attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = {key: attributes[key] for key in TEXTS if isinstance(attributes.get(key), str)}
-    changed = {key: clean for key, value in found.items() if (clean := redact(value)) != value}
+    found = {key: attributes[key] for key in TEXTS.intersection(attributes)}
+    changed = {key: redact(str(value)) for key, value in found.items() if redact(str(value)) != value}
     return {**attributes, **changed} if changed else attributes
 
 
