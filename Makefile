@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups chaos-scraper spans lint format bench peers lock clean
+.PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups chaos-rules chaos-scraper spans lint format bench peers lock clean
 
 help:  ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ chaos-rollups: $(READY)  ## Kill writers, rollup workers and PostgreSQL at rando
 spans: export EVERY_POOL = 1
 spans: $(READY)  ## Stop workers of every pool right after their tasks, and count the spans that arrive
 	$(BIN)/python -m pytest tests/integration/test_correlation.py -q --numprocesses=0
+
+chaos-rules: export CHAOS_KILLS = $(or $(KILLS),8)
+chaos-rules: export CHAOS_SEED = $(or $(SEED),0)
+chaos-rules: $(READY)  ## Kill the rules' evaluator and PostgreSQL at random, then compare (KILLS=8 SEED=1)
+	$(BIN)/python -m pytest tests/chaos/test_rules.py -q -s --numprocesses=0
 
 lint: $(READY)  ## Format check, lint, types, import order
 	$(BIN)/ruff format --check .
