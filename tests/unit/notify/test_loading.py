@@ -52,7 +52,6 @@ receivers:
     assert [str(note).partition(" (")[0] for note in loaded.notes] == [
         "am.yml:3: templates in Go's language are not read",
         "am.yml:2: opsgenie_api_key does nothing here",
-        "am.yml:7: html does nothing here",
         'am.yml:8: receiver "a": there is no channel for pagerduty_configs, nothing goes there',
         "am.yml:11: follow_redirects does nothing here",
         "am.yml:11: proxy_url does nothing here",
