@@ -31,6 +31,8 @@ from watchfleet.settings import Settings
 GREEN: Final = "#2eb67d"
 EVENT_TYPE: Final = "watchfleet_notification"
 PAGES: Final = 5
+PAGE_CAP: Final = 8_000_000
+"""Bytes of an answer: a page of messages that are as long as they may be."""
 LONGEST: Final = 14.0
 """Seconds for all calls of one notification."""
 _COLOURS: Final = {Severity.INFO: "#36c5f0", Severity.WARNING: "#ecb22e", Severity.CRITICAL: "#e01e5a"}
@@ -153,7 +155,7 @@ class _Calls:
         if left <= 0:
             raise DeliveryError("timeout", permanent=False, detail=f"no time is left for {method}")
         body = json.dumps(content).encode()
-        response = self.poster.within(left).post(f"{self.url}/{method}", body, self.headers)
+        response = self.poster.within(left).post(f"{self.url}/{method}", body, self.headers, PAGE_CAP)
         try:
             answer: Any = json.loads(response.body)
         except ValueError:
@@ -197,7 +199,7 @@ def _update(calls: _Calls, channel: str, ts: str, content: Mapping[str, Any]) ->
 def _posted(calls: _Calls, channel: str, thread: str, delivery_id: str) -> str:
     """The ts of the message of that delivery; empty if there is none among the newest."""
     method = "conversations.replies" if thread else "conversations.history"
-    asked = {"channel": _id(calls, channel), "limit": 200, "include_all_metadata": True}
+    asked = {"channel": _id(calls, channel), "limit": 100, "include_all_metadata": True}
     for answer in calls.pages(method, {**asked, **({"ts": thread} if thread else {})}):
         for posted in answer.get("messages", ()):
             told = posted.get("metadata", {})

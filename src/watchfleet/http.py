@@ -50,7 +50,7 @@ class Response:
         status: The HTTP status.
         reason: The words after it.
         headers: Header fields by lower-case name; of a repeated one, the last.
-        body: The body, cut at `RESPONSE_CAP`.
+        body: The body, as far as it was read.
     """
 
     status: int
@@ -109,6 +109,7 @@ def post(
     guard: Guard,
     timeout: float | None = None,
     tls: Tls = Tls(),
+    cap: int = RESPONSE_CAP,
 ) -> Response:
     """POST `body` and return the receiver's answer if it is a 2xx.
 
@@ -120,12 +121,13 @@ def post(
         timeout: Seconds for everything together, from the name's look-up to the answer's last byte; by
             default `TIMEOUT`.
         tls: How the receiver is trusted.
+        cap: How many bytes of the answer's body are read; the rest is left.
 
     Raises:
         DeliveryError: There was no answer, or it is not a 2xx. Permanent when another try is pointless:
             a 3xx, or a 4xx other than 408, 425 and 429, or an address that the guard refuses.
     """
-    exchange = _Exchange(guard, tls)
+    exchange = _Exchange(guard, tls, cap)
     try:
         response = exchange.perform(url, body, headers, timeout or TIMEOUT)
     except pycurl.error as error:
@@ -177,6 +179,7 @@ class _Exchange:
 
     guard: Guard
     tls: Tls
+    cap: int
     refusal: str = ""
     received: bytearray = field(default_factory=bytearray)
     lines: list[bytes] = field(default_factory=list)
@@ -248,8 +251,8 @@ class _Exchange:
             self.lines.append(line[:2000])
 
     def _take_body(self, block: bytes) -> int | None:
-        self.received += block[: RESPONSE_CAP - len(self.received)]
-        return None if len(self.received) < RESPONSE_CAP else 0
+        self.received += block[: self.cap - len(self.received)]
+        return None if len(self.received) < self.cap else 0
 
     def _response(self, status: int) -> Response:
         texts = [line.decode("latin-1").strip() for line in self.lines]

@@ -51,6 +51,18 @@ def test_a_lost_answer_in_a_thread_is_looked_for_there() -> None:
         assert api.messages[0]["text"].startswith("[RESOLVED]")
 
 
+def test_a_lost_answer_is_found_in_a_channel_that_is_full_of_long_messages() -> None:
+    with slack_api() as api:
+        for number in range(60):
+            bot(api).send(firing("slack", annotations={"summary": f"{number} " + "x" * 2_500}))
+        api.answers.append(Answer(drop=True))
+        last = replace(firing("slack"), delivery_id="the last")
+        with pytest.raises(DeliveryError, match="no_answer"):
+            bot(api).send(last)
+        assert bot(api).send(replace(last, attempt=2)).extra["found"]
+        assert len(api.messages) == 61
+
+
 def test_what_was_never_posted_is_posted_by_the_next_try() -> None:
     with slack_api() as api:
         bot(api).send(replace(firing("slack"), attempt=2))

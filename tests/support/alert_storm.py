@@ -84,7 +84,7 @@ class Shape:
     alerts: int
     seconds: float
     every: tuple[float, float]
-    patience: float = 60.0
+    patience: float = 180.0
     faults: int = 3
     limit: float = 600.0
 

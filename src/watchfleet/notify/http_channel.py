@@ -48,14 +48,22 @@ class Poster:
         """The same, whose requests take no longer than that."""
         return replace(self, timeout=min(seconds, self.timeout or http.TIMEOUT))
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> http.Response:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], cap: int = http.RESPONSE_CAP
+    ) -> http.Response:
         """POST `body`; see `watchfleet.http.post`.
 
         Raises:
             DeliveryError: There was no answer, or it is not a 2xx.
         """
         return http.post(
-            url, body, {**dict(self.headers), **headers}, guard=self.guard, timeout=self.timeout, tls=self.tls
+            url,
+            body,
+            {**dict(self.headers), **headers},
+            guard=self.guard,
+            timeout=self.timeout,
+            tls=self.tls,
+            cap=cap,
         )
 
 
