@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -133,6 +134,65 @@ def test_a_trace_shows_what_happened_in_order(
         trace.main(["nobody"], standalone_mode=False)
     with pytest.raises(click.BadParameter, match="an id is 1 to 128"):
         trace.main(["no good"], standalone_mode=False)
+
+
+def test_log_lines_are_among_what_happened(
+    engine: Engine,
+    ship: Callable[[], ingest.Written],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = utcnow()
+
+    def line(seconds: int, message: str, known: str = "order-3") -> str:
+        time = (now + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+        fields = {
+            "time": time,
+            "level": "ERROR",
+            "logger": "shop",
+            "message": message,
+            "correlation_id": known,
+        }
+        return json.dumps(fields) + "\n"
+
+    (tmp_path / "web.log.20261125T093000.123456Z").write_text(line(-9, "earliest"))
+    (tmp_path / "web.log").write_text(line(-5, "before \x1b[31m") + line(-4, "no", "another"))
+    late = line(60, "after postgresql://u:geheim@db/x").replace("}", ', "exception": "Traceback"}')
+    (tmp_path / "worker.log").write_text(line(50, "meanwhile") + late)
+    with correlation.bound("order-3"):
+        activity.record("request", "POST /pay", 0.25, status=202)
+    ship()
+    everything = ["order-3", "--directory", str(tmp_path)]
+    trace.main([*everything, "--json"], standalone_mode=False)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["kind"], one["source"], one["what"]) for one in lines] == [
+        ("log", "web.log.20261125T093000.123456Z", "earliest"),
+        ("log", "web.log", "before \x1b[31m"),
+        ("request", "shop", "POST /pay"),
+        ("log", "worker.log", "meanwhile"),
+        ("log", "worker.log", "after postgresql://u:***@db/x"),
+    ]
+    assert (lines[4]["fields"]["level"], lines[4]["fields"]["logger"]) == ("ERROR", "shop")
+    assert "Traceback" in lines[4]["fields"]["text"]
+    trace.main([*everything, "--limit", "2"], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert "level=ERROR" in shown
+    assert "\x1b" not in shown
+    assert "POST /pay" not in shown
+    trace.main(["order-3", "--data-dir", str(tmp_path / "none")], standalone_mode=False)
+    told = capsys.readouterr()
+    assert "POST /pay" in told.out
+    assert "no log lines: there are no logs: LOG_DIRECTORY is not set" in told.err
+
+
+def test_more_log_lines_than_one_answer_holds_are_read_on(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those without a time stay where they were written."""
+    (tmp_path / "app.log").write_text("".join(f"n{number} id=long\n" for number in range(2500)))
+    trace.main(["long", "--directory", str(tmp_path), "--limit", "2100", "--json"], standalone_mode=False)
+    lines = [json.loads(line)["what"] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [f"n{number} id=long" for number in range(2100)]
 
 
 def test_an_older_word_that_comes_late_changes_nothing(engine: Engine, client: Client) -> None:
