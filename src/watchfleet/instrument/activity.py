@@ -18,7 +18,7 @@ class _Budget:
     """How much may still be recorded in this second."""
 
     def __init__(self) -> None:
-        self._second, self._left, self.skipped = 0, 0, 0
+        self._second, self._left = 0, 0
 
     def take(self) -> bool:
         second = int(time.monotonic())
@@ -44,11 +44,8 @@ def record(kind: str, name: str, duration: float | None = None, **detail: Any) -
     if found is None or client is None:
         return
     if not _budget.take():
-        _budget.skipped += 1
+        client.count(client.series(SKIPPED, Kind.EVENT))
         return
-    if _budget.skipped:
-        client.count(client.series(SKIPPED, Kind.EVENT), _budget.skipped)
-        _budget.skipped = 0
     fields = {key: _shown(value) for key, value in detail.items() if value not in (None, "")}
     if duration is not None:
         fields["duration"] = duration
