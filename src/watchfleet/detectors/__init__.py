@@ -1,0 +1,1 @@
+"""What goes wrong slowly: pure functions over stored series."""
