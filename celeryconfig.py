@@ -46,6 +46,7 @@ task_routes = {
     "watchfleet.probes.*": {"queue": "watchfleet.probes"},
     "watchfleet.ingest.*": {"queue": fleet.INGEST_QUEUE},
     "watchfleet.rollups.*": {"queue": "watchfleet.rollups"},
+    "watchfleet.detectors.*": {"queue": "watchfleet.detectors"},
     "watchfleet.rules.*": {"queue": "watchfleet.rules"},
     "watchfleet.upkeep.*": {"queue": "watchfleet.upkeep"},
     **{f"watchfleet.alerts.{name}.*": {"queue": fleet.channel_queue(name)} for name in fleet.channel_names()},

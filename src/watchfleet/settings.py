@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         parse_duration("30d"),
         description="An account of which nothing was reported for longer counts no more among the accounts.",
     )
+    memory_leak_mb_per_hour: float = Field(
+        100, gt=0, description="A process that takes more memory than this for good, in MB an hour, leaks."
+    )
     retention_notifications: Period = Field(
         parse_duration("90d"), description="How long notifications are kept after they were finished."
     )
@@ -255,6 +258,11 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         None, description="Who sends it as a bearer token sees the details of /health and may write."
     )
+
+    @property
+    def memory_leak_bytes_per_hour(self) -> float:
+        """`memory_leak_mb_per_hour` in bytes an hour."""
+        return self.memory_leak_mb_per_hour * 1e6
 
     @classmethod
     def settings_customise_sources(

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "channels": "watchfleet.cli.channels:channels",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
+    "memory": "watchfleet.cli.memory:memory",
     "rollups": "watchfleet.cli.rollups:rollups",
     "rules": "watchfleet.cli.rules:rules",
     "stats": "watchfleet.cli.stats:stats",

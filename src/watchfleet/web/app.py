@@ -6,6 +6,7 @@ from watchfleet.web.alertmanager_api import WAKE, Wake
 from watchfleet.web.alertmanager_api import api as alertmanager
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.logs import create_logs
+from watchfleet.web.memory import api as memory
 from watchfleet.web.metrics import metrics
 from watchfleet.web.metrics_api import api as metrics_api
 from watchfleet.web.monitor import Monitor
@@ -29,7 +30,7 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
     app.extensions[WAKE] = wake
-    apis = (alertmanager, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
+    apis = (alertmanager, memory, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
     for blueprint in (health, metrics, pages, *apis):
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
