@@ -172,9 +172,11 @@ class Prefetched:
     def select(self, fetches: Sequence[Fetch]) -> list[Columns]:
         """The samples for each fetch; see `SeriesSource`."""
         missing = [fetch for fetch in fetches if fetch not in self._columns]
-        if missing and self._beyond is None:
+        if not missing:  # even an empty read would cost a rule more than its evaluation
+            return [self._columns[fetch] for fetch in fetches]
+        if self._beyond is None:
             raise QueryError("the query reads series that were not planned for")
-        read = dict(zip(missing, self._beyond.select(missing) if self._beyond else (), strict=True))
+        read = dict(zip(missing, self._beyond.select(missing), strict=True))
         return [read[fetch] if fetch in read else self._columns[fetch] for fetch in fetches]
 
 

@@ -123,6 +123,17 @@ def test_what_was_read_by_plan_serves_many_evaluations(source: promql.MemorySeri
         promql.instant(ready, "other", 30)
 
 
+def test_what_was_read_by_plan_is_not_looked_for_beyond_it(source: promql.MemorySeries) -> None:
+    beyond = Counting(source)
+    expression = promql.parse("count(up)")
+    fetches = promql.plan(expression, 30, 30)
+    ready = promql.Prefetched(dict(zip(fetches, source.select(fetches), strict=True)), beyond)
+    promql.instant(ready, expression, 30)
+    assert beyond.asked == []
+    promql.instant(ready, "up offset 1s", 30)
+    assert len(beyond.asked) == 1
+
+
 def test_info_may_read_beyond_the_plan(source: promql.MemorySeries) -> None:
     expression = promql.parse('info(up{job="db"})')
     fetches = promql.plan(expression, 30, 30)
