@@ -5,16 +5,13 @@ store tells what beat sent, so that nothing is lost with a worker, and of the si
 Sentry that raises the alarm.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sentry_sdk.envelope import Envelope, Item, PayloadRef
-
-from alert_channels.sentry import SentryChannel
+from alert_channels import load
 from watchfleet.db.beat_runs import LastRun
 from watchfleet.errors import DeliveryError
 from watchfleet.notify.receivers import SentryConfig
@@ -39,11 +36,14 @@ def send(runs: Iterable[LastRun], schedule: Mapping[str, Mapping[str, Any]], set
     config = SentryConfig.from_settings(settings) if settings.sentry_check_ins else None
     if config is None:
         return 0
-    channel, taken = SentryChannel.from_config(config, settings), 0
+    channel: Any = load("sentry").from_config(
+        config, settings
+    )  # the SDK takes memory in every process that imports it
+    taken = 0
     for run in runs:
         if run.name in schedule:
             try:
-                channel.post(_envelope(run, schedule[run.name]["schedule"], settings))
+                channel.check_in(_content(run, schedule[run.name]["schedule"], settings))
             except DeliveryError as error:
                 logger.warning("Sentry did not take the check-in of %s: %s", run.name, redact(str(error)))
                 break
@@ -69,8 +69,6 @@ def check_in(run: LastRun, period: timedelta, environment: str = "production") -
     }
 
 
-def _envelope(run: LastRun, schedule: Any, settings: Settings) -> Envelope:
+def _content(run: LastRun, schedule: Any, settings: Settings) -> dict[str, Any]:
     period = schedule if isinstance(schedule, timedelta) else schedule.run_every
-    content = check_in(run, period, settings.sentry_environment)
-    item = Item(PayloadRef(bytes=json.dumps(content).encode()), type="check_in")
-    return Envelope(headers={"event_id": content["check_in_id"]}, items=[item])
+    return check_in(run, period, settings.sentry_environment)

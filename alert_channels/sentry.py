@@ -6,11 +6,12 @@ a word when the server is away or limits the rate.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
-from sentry_sdk.envelope import Envelope
+from sentry_sdk.envelope import Envelope, Item, PayloadRef
 from sentry_sdk.utils import BadDsn, Dsn
 
 from watchfleet import http
@@ -79,6 +80,15 @@ class SentryChannel:
         envelope.add_event(content)
         response = self.post(envelope)
         return Receipt(f"{response.status} {response.reason}".strip(), reference=_event_id(response.text))
+
+    def check_in(self, content: Mapping[str, Any]) -> None:
+        """Tell that a periodic task was sent in time, or was not; `alert_channels.checkins` has the content.
+
+        Raises:
+            DeliveryError: Sentry did not take it.
+        """
+        item = Item(PayloadRef(bytes=json.dumps(content).encode()), type="check_in")
+        self.post(Envelope(headers={"event_id": content["check_in_id"]}, items=[item]))
 
     def post(self, envelope: Envelope) -> http.Response:
         """Post an envelope.
