@@ -1,16 +1,18 @@
 """The fleet's own spans, when OTLP_ENDPOINT says where they go."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
-from flask import Flask
 
 from watchfleet.instrument import tracing
 from watchfleet.settings import get_settings
 
+if TYPE_CHECKING:
+    from flask import Flask  # only the web process has need of it, and every process imports this module
 
-def trace_web(app: Flask) -> None:
+
+def trace_web(app: "Flask") -> None:
     """Make spans of the web process's requests and statements."""
     if _start("web"):
         tracing.install("flask", app)

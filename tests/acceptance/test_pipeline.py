@@ -93,6 +93,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
             fleet.clear()
 
 
+@pytest.mark.timeout(240)  # a whole fleet starts, and ends
 def test_a_fault_and_its_end_are_told_on_every_channel_and_accounted_for(watched: Watched) -> None:
     once = Counter(dict.fromkeys(CHANNELS, 1))
     wait_until(lambda: _is_up(watched), PATIENCE)
