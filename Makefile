@@ -68,6 +68,11 @@ chaos-logs: export LOG_LINES = $(or $(LINES),15000)
 chaos-logs: $(READY)  ## Four writers of one log that is rotated, searched, packed and followed (LINES=15000 each)
 	$(BIN)/python -m pytest tests/unit/logs/test_shared_file.py -q -k four_writers --numprocesses=0
 
+breaker: export BREAKER_ROUNDS = $(or $(ROUNDS),20)
+.PHONY: breaker
+breaker: $(READY)  ## Two and eight processes at a half-open circuit breaker (ROUNDS=20)
+	$(BIN)/python -m pytest tests/integration/test_breaker.py -q -k exactly --numprocesses=0
+
 format: $(READY)  ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -57,6 +57,11 @@ ENTRIES: Final = (
         timedelta(seconds=15),
         "rules and queries see nothing of the fleet itself",
     ),
+    Entry(
+        "watchfleet.upkeep.observe_breakers",
+        timedelta(seconds=15),
+        "rules and queries see no circuit breakers",
+    ),
     Entry("watchfleet.upkeep.prune_history", timedelta(hours=1), "the history of alerts grows for ever"),
     Entry("watchfleet.upkeep.keep_partitions", timedelta(hours=1), "ingest finds no partition for a new day"),
 )

@@ -13,6 +13,7 @@ from watchfleet.metrics import retention
 from watchfleet.notify.accounts import check, prune
 from watchfleet.notify.policy import receivers
 from watchfleet.notify.sweeper import sweep
+from watchfleet.probes import breakers
 from watchfleet.rules import vitals
 from watchfleet.rules.library import get_library
 from watchfleet.rules.retention import prune as prune_rules
@@ -74,3 +75,10 @@ def observe() -> int:
     """Keep the fleet's own figures as samples; returns how many."""
     with transaction() as connection:
         return vitals.observe(connection, get_library(), utcnow())
+
+
+@shared_task(name="watchfleet.upkeep.observe_breakers")
+def observe_breakers() -> int:
+    """Keep the figures of circuit breakers as samples; returns how many."""
+    with transaction() as connection:
+        return breakers.observe(connection, utcnow())

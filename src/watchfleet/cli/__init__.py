@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "rules": "watchfleet.cli.rules:rules",
     "stats": "watchfleet.cli.stats:stats",
     "trace": "watchfleet.cli.trace:trace",
+    "breakers": "watchfleet.cli.breakers:breakers",
     "notify": "watchfleet.cli.notify:notify",
     "alerts": "watchfleet.cli.alerts:alerts",
     "silences": "watchfleet.cli.silences:silences",

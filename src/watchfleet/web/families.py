@@ -11,15 +11,18 @@ from prometheus_client.metrics_core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from sqlalchemy import Connection, func, select, text
 
+from watchfleet.breaker import statistics
+from watchfleet.breaker.statistics import Statistics
 from watchfleet.db.engine import server_clock
 from watchfleet.db.tables import alert
 from watchfleet.metrics.accounts import scrapes
 from watchfleet.metrics.accounts.platforms import Platform, published
 from watchfleet.metrics.counters import Total, totals
-from watchfleet.model import Status
+from watchfleet.model import Kind, Status
 from watchfleet.notify.accounts import accounting, oldest_due
 from watchfleet.probes.health import LOST_AFTER, Check
 from watchfleet.rules.library import get_library
@@ -49,6 +52,17 @@ _HELP: Final = {
     "watchfleet_rules": "Rules that are on",
     "watchfleet_rules_dead": "Rules whose selectors match no series at all",
     "watchfleet_rules_failing": "Rules whose last evaluation failed",
+}
+_BREAKER_HELP: Final = {
+    f"{statistics.PREFIX}{name}": said
+    for name, said in {
+        "state": "1 for the state that a circuit breaker is in",
+        "buffered_calls": "Calls in a circuit breaker's window",
+        "slow_calls": "Slow calls in a circuit breaker's window",
+        "failure_rate": "Percent of a window's calls that failed; -1 with too few calls",
+        "slow_call_rate": "Percent of a window's calls that were slow; -1 with too few calls",
+        "not_permitted_calls_total": "Calls that a circuit breaker refused",
+    }.items()
 }
 # The names that the dashboards of Celery exporters know.
 _RENAMED: Final = {"celery_queue_length": {"queue": "queue_name"}}
@@ -157,6 +171,22 @@ def durations(counters: Iterable[Total]) -> Metric:
     for platform, (buckets, seconds) in scrapes.histograms(counters).items():
         family.add_metric([platform], buckets, seconds)
     return family
+
+
+def of_breakers(found: Iterable[Statistics], now: float) -> Iterator[Metric]:
+    """How circuit breakers stand, under the names that Micrometer gives resilience4j's."""
+    calls = SummaryMetricFamily(statistics.CALLS, "Calls through a circuit breaker, by what they came to")
+    points: dict[tuple[str, Kind], list[Point]] = defaultdict(list)
+    for one in found:
+        for name, labels, kind, _, value in statistics.figures(one, now):
+            if name.startswith(statistics.CALLS):
+                calls.add_sample(name, labels, value)
+            else:
+                points[name, kind].append((labels, value))
+    for (name, kind), those in points.items():
+        yield (counter if kind is Kind.COUNTER else gauge)(name, _BREAKER_HELP[name], those)
+    if calls.samples:
+        yield calls
 
 
 def gauge(name: str, help_text: str, points: Iterable[Point]) -> Metric:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 from flask import Blueprint, Response, current_app, request
@@ -12,10 +13,13 @@ from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from watchfleet import __version__
+from watchfleet.breaker import statistics
 from watchfleet.clock import utcnow
+from watchfleet.db.cache import open_cache
 from watchfleet.db.engine import transaction
 from watchfleet.probes.health import Grade
 from watchfleet.probes.targets import get_targets
+from watchfleet.settings import get_settings
 from watchfleet.web import families
 from watchfleet.web.health import EXTENSION as MONITOR
 from watchfleet.web.monitor import Monitor
@@ -57,6 +61,7 @@ class FleetCollector(Collector):
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._store = Snapshot(_read_store, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
+        self._breakers = Snapshot(_read_breakers, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
 
     def collect(self) -> Iterator[Metric]:
         """The metric families."""
@@ -65,6 +70,7 @@ class FleetCollector(Collector):
         yield _flag("watchfleet_broken_targets", "Faults of targets that are not probed", _broken())
         yield from self._health(now)
         yield from self._totals()
+        yield from self._circuits(now)
 
     def _health(self, now: float) -> Iterator[Metric]:
         found = self._monitor.health()
@@ -73,6 +79,11 @@ class FleetCollector(Collector):
         yield _flag("watchfleet_ready", "Whether every required dependency serves", ready)
         if found is not None:
             yield from families.of_checks(found.checks, now)
+
+    def _circuits(self, now: float) -> Iterator[Metric]:
+        reading = self._breakers.get(PATIENCE)
+        if reading is not None and reading.age <= KEPT_SECONDS:
+            yield from families.of_breakers(reading.value, now)
 
     def _totals(self) -> Iterator[Metric]:
         reading = self._store.get(PATIENCE)
@@ -85,6 +96,13 @@ class FleetCollector(Collector):
 def _read_store() -> families.StoreTotals:
     with transaction() as connection:
         return families.read_store(connection, utcnow())
+
+
+def _read_breakers() -> list[statistics.Statistics]:
+    if get_settings().cache_url is None:
+        return []
+    with closing(open_cache(PATIENCE)) as cache:
+        return statistics.read(cache)
 
 
 def _broken() -> int:
