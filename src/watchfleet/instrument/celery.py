@@ -16,6 +16,7 @@ from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.memory import resident_bytes
+from watchfleet.instrument.vitals import vitals
 from watchfleet.model import Kind
 
 PUBLISHED_HEADER: Final = "x_watchfleet_published"
@@ -92,6 +93,7 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
         _conclude("task_failed_total", task.name, exception=type(retval).__name__)
     elif state in _OUTCOMES:
         _conclude(_OUTCOMES[state], task.name)
+    vitals.worked(tasks=1)
 
 
 def _measure_memory(task: str, client: Client) -> None:

@@ -7,6 +7,7 @@ from flask import Flask, Response, request, request_finished, request_started
 
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
+from watchfleet.instrument.vitals import vitals
 from watchfleet.model import Kind
 
 _STARTED: Final = "watchfleet.started"
@@ -41,3 +42,4 @@ def _finished(_: Flask, response: Response, **__: Any) -> None:
     if started is not None:
         series = client.series("http_request_duration_seconds", Kind.DURATION, method=method, route=route)
         client.observe(series, time.perf_counter() - started)
+    vitals.worked()

@@ -8,6 +8,8 @@ from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _STATM: Final = Path("/proc/self/statm")
+_ROLLUP: Final = Path("/proc/self/smaps_rollup")
+_CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
 # macOS counts bytes, others kilobytes.
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
@@ -18,3 +20,27 @@ def resident_bytes() -> int:
         return int(_STATM.read_bytes().split()[1]) * _PAGE
     except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def unique_bytes() -> int | None:
+    """What would be free without this process: memory that it shares with none; None where nothing tells.
+
+    The system walks through all of its pages for it: 20 µs for each MB.
+    """
+    try:
+        lines = _ROLLUP.read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def memory_limit() -> int | None:
+    """At what size the process is killed: its container's limit, else the machine's memory."""
+    try:
+        return int(_CGROUP.read_text())
+    except (OSError, ValueError):  # no container, or "max"
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * _PAGE
+    except (OSError, ValueError):
+        return None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.shipping import Broker
+from watchfleet.instrument.vitals import vitals
 
 
 def _no_broker() -> Broker:
@@ -26,6 +28,12 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     faults.take()
     yield own
     assert own.close(5)
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the suite has been running, no sample of the process is due in the test."""
+    monkeypatch.setattr(vitals, "_due", inf)
 
 
 @pytest.fixture(autouse=True)
