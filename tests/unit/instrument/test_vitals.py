@@ -102,7 +102,12 @@ def test_the_end_of_a_task_is_work(recorder: Recorder, monkeypatch: pytest.Monke
     monkeypatch.setattr(vitals, "_due", 0.0)
     celery.install()
     app = Celery("shop", broker="memory://", set_as_current=False)
-    app.task(name="work")(lambda: 0).apply()
+
+    @app.task(name="work")
+    def work() -> None:
+        pass
+
+    work.apply()
     assert "process_start_time_seconds" in {row.name for row in recorder.rows}
 
 
