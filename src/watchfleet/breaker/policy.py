@@ -1,7 +1,7 @@
 """When a breaker opens, for how long, and how it closes again. The names are resilience4j's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final, Literal
 
@@ -56,6 +56,8 @@ class Policy:
     record_exceptions: Exceptions = (Exception,)
     ignore_exceptions: Exceptions = ()
     record_result: Callable[[Any], bool] | None = None
+    arguments: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """What the scripts are told of it, in their order; durations in milliseconds."""
 
     def __post_init__(self) -> None:
         if self.sliding_window_type not in {"count", "time"}:
@@ -75,6 +77,8 @@ class Policy:
         self._between("permitted_number_of_calls_in_half_open_state", 1, 10_000, whole=True)
         self._between("trial_lease", 0.001, _LONGEST)
         self._between("max_wait_duration_in_half_open_state", 0, _LONGEST)
+        # Once and not at each call, whose costs they would double.
+        object.__setattr__(self, "arguments", tuple(map(str, self._arguments())))
 
     def _between(self, name: str, lowest: float, highest: float, *, whole: bool = False) -> None:
         value = getattr(self, name)
@@ -113,8 +117,7 @@ class Policy:
         """The length of a window of time."""
         return _milliseconds(self.sliding_window_size)
 
-    def arguments(self) -> list[str | int | float]:
-        """What the scripts are told of it, in their order; durations in milliseconds."""
+    def _arguments(self) -> list[str | int | float]:
         by_count = self.sliding_window_type == "count"
         idle = max(self.longest_wait, self.trial_lease, self.max_wait_duration_in_half_open_state)
         window = 0 if by_count else self.sliding_window_size

@@ -51,8 +51,7 @@ local function add_to_ring(head, totals, code)
   local slot = 'c' .. head % SIZE
   local forgotten = redis.call('HGET', KEYS[2], slot)
   if forgotten then totals[forgotten + 1] = totals[forgotten + 1] - 1 end
-  redis.call('HSET', KEYS[2], slot, code)
-  return head + 1
+  return head + 1, slot, code
 end
 
 local function forget_bucket(slot, totals)
@@ -70,8 +69,7 @@ local function add_to_bucket(head, totals, code)
   local slot = 'b' .. bucket % BUCKETS
   local counts = numbers(redis.call('HGET', KEYS[2], slot))
   counts[code + 1] = counts[code + 1] + 1
-  redis.call('HSET', KEYS[2], slot, table.concat(counts, ','))
-  return bucket
+  return bucket, slot, table.concat(counts, ',')
 end
 
 local function window()
@@ -79,10 +77,11 @@ local function window()
   local head, totals = totals_of_window(shape)
   local code = (OUTCOME == 'failed' and 1 or 0) + 2 * SLOW
   local add = WINDOW == 'count' and add_to_ring or add_to_bucket
-  head = add(head, totals, code)
+  local slot, content
+  head, slot, content = add(head, totals, code)
   totals[code + 1] = totals[code + 1] + 1
   redis.call('HSET', KEYS[2], 'shape', shape, 'head', head, 'n0', totals[1], 'n1', totals[2], 'n2', totals[3],
-    'n3', totals[4])
+    'n3', totals[4], slot, content)
   redis.call('PEXPIRE', KEYS[2], TTL)
   local calls = totals[1] + totals[2] + totals[3] + totals[4]
   if state ~= 'CLOSED' or calls < MINIMUM then return end

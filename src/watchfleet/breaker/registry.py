@@ -35,8 +35,8 @@ def register(redis: Redis, name: str, policy: Policy) -> None:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    window, size, minimum, *_ = policy.arguments()
-    entry = {"window": window, "size": size, "minimum": minimum, "seen": time.time()}
+    window, size, minimum, *_ = policy.arguments
+    entry = {"window": window, "size": int(size), "minimum": int(minimum), "seen": time.time()}
     redis.hset(REGISTRY, name, json.dumps(entry))
 
 

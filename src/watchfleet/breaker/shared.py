@@ -90,7 +90,7 @@ def record(redis: Redis, reports: Sequence[Report]) -> list[Recorded]:
 
 
 def _call(keys: Keys, policy: Policy) -> list[str | int | float]:
-    return [*keys, *policy.arguments()]
+    return [*keys, *policy.arguments]
 
 
 def _told(report: Report) -> Iterator[str | int]:
