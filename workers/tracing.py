@@ -1,4 +1,4 @@
-"""The fleet's own spans, when OTLP_ENDPOINT says where they go."""
+"""The fleet's own correlation ids, and its spans when OTLP_ENDPOINT says where they go."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from celery import signals
 
 from watchfleet.instrument import tracing
+from watchfleet.instrument.correlation import celery
 from watchfleet.settings import get_settings
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ def trace_web(app: "Flask") -> None:
 
 def _start(role: str) -> bool:
     service = tracing.service_name(os.environ) or f"watchfleet-{role}"
-    if not tracing.start(service, endpoint=get_settings().otlp_endpoint):
-        return False
-    for library in ("celery", "sqlalchemy"):
+    traced = tracing.start(service, endpoint=get_settings().otlp_endpoint)
+    for library in ("celery", "sqlalchemy") if traced else ():
         tracing.install(library)
-    return True
+    celery.install()  # after the spans: a new id is that of the trace
+    return traced
 
 
 def _start_worker(sender: str, **_: Any) -> None:

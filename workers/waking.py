@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from threading import Condition, Thread
 
 from tasks.alerts import wake
+from watchfleet import correlation
 
 
 class Waker:
-    """Passes on which channels are to be woken; those of one name that wait are one.
+    """Passes on which channels are to be woken; those of one name that wait are one, under the first's id.
 
     What it cannot pass on, the sweeper finds in the outbox.
     """
 
     def __init__(self) -> None:
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, str | None] = {}
         self._changed = Condition()
         Thread(target=self._run, name="waker", daemon=True).start()
 
@@ -21,12 +22,15 @@ class Waker:
         """Have these channels send what is due; returns at once."""
         if channels:
             with self._changed:
-                self._waiting.update(channels)
+                known = correlation.current()
+                self._waiting = {**dict.fromkeys(channels, known), **self._waiting}
                 self._changed.notify()
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting))
-                channels, self._waiting = self._waiting, set()
-            wake(sorted(channels))
+                channels, self._waiting = self._waiting, {}
+            for known in dict.fromkeys(channels.values()):
+                with correlation.bound(known):
+                    wake(sorted(name for name, asked in channels.items() if asked == known))

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from celery import Celery
@@ -57,6 +57,7 @@ def test_a_tick_of_beat_its_task_and_its_statements_are_one_trace(
     assert (sent.name, sent.kind) == ("apply_async/watchfleet.rules.evaluate", "PRODUCER")
     assert sent.resource["service.name"] == "watchfleet-beat"
     assert sent.trace_id == run.trace_id
+    assert sent.attributes["correlation_id"] == run.attributes["correlation_id"] == run.trace_id
     statements = [one for one in collector.spans if one.parent_id == run.span_id]
     assert {one.attributes["db.system.name"] for one in statements} == {"postgresql"}
     assert {one.trace_id for one in statements} == {run.trace_id}
@@ -71,9 +72,13 @@ def test_the_web_process_sends_its_requests(
     command += [f"--bind=127.0.0.1:{port}", f"--chdir={ROOT}", "workers.web:app"]
     with running(command, tmp_path / "log"):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health/live"))
+        asked = Request(f"http://127.0.0.1:{port}/health/live", headers={"X-Request-ID": "asked-1"})
+        with urlopen(asked, timeout=5) as response:
+            assert response.headers["X-Request-ID"] == "asked-1"
     found = collector.named("GET /health/live")
     assert found
     assert {span.resource["service.name"] for span in found} == {"watchfleet-web"}
+    assert "asked-1" in {span.attributes["correlation_id"] for span in found}
 
 
 def answers(url: str) -> bool:

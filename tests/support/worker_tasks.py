@@ -1,5 +1,6 @@
 """Tasks that tests have real workers run. Each tells in Redis what it does, as `<task id> <event> <pid>`."""
 
+import logging
 import os
 import signal
 import time
@@ -42,6 +43,14 @@ def die(self: Task) -> None:
 def fail(self: Task, payload: dict[str, str]) -> None:
     _note(self, "began")
     raise ValueError(f"no way to {payload['url']}")
+
+
+@shared_task(name="watchfleet.upkeep.testing.pass_on")
+def pass_on(times: int) -> None:
+    """Log, and have another task do so, `times` times."""
+    logging.getLogger("testing").info("left: %d", times)
+    if times:
+        pass_on.delay(times - 1)
 
 
 @shared_task(name="watchfleet.upkeep.testing.add", ignore_result=False)

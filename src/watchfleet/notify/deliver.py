@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -13,9 +14,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from watchfleet import correlation
 from watchfleet.db.engine import in_transaction, server_clock, transaction
 from watchfleet.errors import DeliveryError
-from watchfleet.model import Destination
+from watchfleet.model import Destination, Message
 from watchfleet.notify import digest, outbox, retry
 from watchfleet.notify.channel import Sender
 from watchfleet.notify.gates import Key, key_of
@@ -182,7 +184,8 @@ class Batch:
             if monotonic() > self.until or key_of(claimed.destination) in self._closed:
                 spared.append(claimed)
                 continue
-            outcome = attempt(self.means.senders, claimed)
+            with _correlated(claimed.message):
+                outcome = attempt(self.means.senders, claimed)
             self._tried.append((claimed, outcome))
             if outcome.state != "sent" or monotonic() - self._recorded_at > RECORD_EVERY:
                 self._record()
@@ -198,7 +201,8 @@ class Batch:
             self._closed |= found.closed
             self.wake += found.wake
             for claimed, outcome in tried:
-                _tell(claimed.delivery_id, outcome, ours=claimed.id in found.ours)
+                with _correlated(claimed.message):
+                    _tell(claimed.delivery_id, outcome, ours=claimed.id in found.ours)
         self._recorded_at = monotonic()
 
     def _write(self, tried: Sequence[tuple[Claim, retry.Outcome]], connection: Connection) -> Recorded:
@@ -215,6 +219,12 @@ def attempt(senders: Senders, claimed: Claim) -> retry.Outcome:
         logger.exception("the channel of notification %s failed in itself", claimed.delivery_id)
         failure = DeliveryError("channel_failed", permanent=False, detail=f"{type(error).__name__}: {error}")
     return retry.failed(failure, claimed.attempts, random)
+
+
+def _correlated(message: Message) -> AbstractContextManager[object]:
+    """Run a block under the id that all alerts of a notification were raised under, if there is one."""
+    found = correlation.accepted(message.common_annotations.get("correlation_id"))
+    return correlation.bound(found) if found else nullcontext()
 
 
 def _tell(delivery_id: str, outcome: retry.Outcome, *, ours: bool) -> None:
