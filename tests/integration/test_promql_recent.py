@@ -4,12 +4,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import numpy as np
 import pytest
 from sqlalchemy import Connection, text
 
 from watchfleet import promql
 from watchfleet.db.engine import get_engine, transaction
 from watchfleet.metrics import ingest
+from watchfleet.metrics.series import resolve
 from watchfleet.model import Kind, Sample
 from watchfleet.promql import catalogue, recent, store
 from watchfleet.promql.matchers import Matcher
@@ -71,6 +73,45 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
         monkeypatch.setattr(module, "read", noting)
     return seen
+
+
+def of_its_own(batch: str, *ago: float, **labels: str) -> None:
+    """Write a batch whose series this process takes note of, as rules do."""
+    samples = [Sample("m", labels, Kind.GAUGE, NOW.timestamp() - one, float(next(_number))) for one in ago]
+    with transaction() as connection:
+        ingest.write_samples(connection, batch, samples, NOW)
+        ids = resolve(connection, [["m", labels, "gauge"]]).ids
+        recent.recent(connection.engine).wrote(connection, batch, ids)
+
+
+def test_a_batch_of_its_own_is_read_only_where_its_series_are_kept(
+    monkeypatch: pytest.MonkeyPatch, read_anew
+) -> None:
+    committed(*range(30, 300, 15), host="a")
+    of_a = 'm{host="a"}[5m]'
+    assert kept(of_a) == kept(of_a) == read_anew(of_a)
+    seen = reads(monkeypatch)
+    of_its_own("own1", 20, host="b")
+    assert kept(of_a) == read_anew(of_a)
+    assert seen == [(300, 1)]  # only what was read anew to compare with
+    of_its_own("own2", 10, host="a")
+    assert kept(of_a) == read_anew(of_a)
+    assert len(kept()) == 2  # type: ignore[arg-type]
+    of_its_own("own3", 5, host="b")
+    assert kept() == read_anew()
+
+
+def test_a_batch_that_was_undone_says_nothing_of_one_with_its_name(read_anew) -> None:
+    committed(*range(30, 300, 15), host="a")
+    of_a = 'm{host="a"}[5m]'
+    assert kept(of_a) == kept(of_a)
+    with transaction() as connection:
+        recent.recent(connection.engine).wrote(connection, "again", np.array([-1], np.int64))
+        connection.rollback()
+    with transaction() as connection:
+        sample = Sample("m", {"host": "a"}, Kind.GAUGE, NOW.timestamp() - 7, 1.5)
+        ingest.write_samples(connection, "again", [sample], NOW)
+    assert kept(of_a) == read_anew(of_a)
 
 
 def test_only_what_came_since_is_read(monkeypatch: pytest.MonkeyPatch, read_anew) -> None:

@@ -4,10 +4,13 @@ What a query reads whose span has been asked for before, such as the last 5 minu
 brought up to date: only samples of batches that came in since are read. Each batch is entered in the store
 with its transaction's number and the span of its samples' times. A batch that the last look could not see
 has a number that was not below the oldest transaction then running: the same that PostgreSQL goes by. So a
-late sample, or one whose transaction took long, is missed no more than in the table itself.
+late sample, or one whose transaction took long, is missed no more than in the table itself. Batches that
+this process wrote itself, as rules do between their reads, are passed over where they hold no series that is
+kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock as Mutex
 from typing import Final
@@ -30,11 +33,16 @@ MOST_SAMPLES: Final = 4_000_000
 
 MOST_SPANS: Final = 32
 
+MOST_OWN: Final = 256
+"""How many batches of its own a process knows the series of; older ones are looked at like any other."""
+
+_XID: Final = text("SELECT pg_current_xact_id()::text::bigint")
 _LOOK: Final = text(
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,"
     " EXISTS (SELECT FROM ingest_batch WHERE xid = pg_current_xact_id_if_assigned()::text::bigint) AS wrote,"
     " ARRAY(SELECT coalesce((SELECT min(coalesce(first_us, 0)) FROM ingest_batch WHERE xid >= horizon"
-    " AND coalesce(last_us, :last) >= start), :last) FROM"
+    " AND coalesce(last_us, :last) >= start AND (id, xid) NOT IN"
+    " (SELECT * FROM unnest(CAST(:own_ids AS text[]), CAST(:own_xids AS bigint[])))), :last) FROM"
     " unnest(CAST(:horizons AS bigint[]), CAST(:starts AS bigint[])) WITH ORDINALITY"
     " AS block (horizon, start, place) ORDER BY place) AS lows"
 )
@@ -57,12 +65,32 @@ class _Block:
     readings: Readings
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Own:
+    """A batch that this process wrote.
+
+    Attributes:
+        id: The batch's id.
+        xid: The number of its transaction: the same id may come again when that does not commit.
+        series: All series that it has samples of.
+    """
+
+    id: str
+    xid: int
+    series: Ints
+
+
 class Recent:
     """The newest samples of one store."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block | None] = {}  # None: asked for once, and perhaps not again
+        self._own: deque[_Own] = deque(maxlen=MOST_OWN)
         self._mutex = Mutex()
+
+    def wrote(self, connection: Connection, batch: str, series: Ints) -> None:
+        """Take note of a batch that the connection's transaction entered, and of all series in it."""
+        self._own.append(_Own(batch, connection.execute(_XID).scalar_one(), series))
 
     def take(self, connection: Connection, wanted: Mapping[Span, Ints]) -> dict[Span, Readings]:
         """The samples for those of some spans and series that are kept, brought up to date.
@@ -81,7 +109,7 @@ class Recent:
     def _take(self, connection: Connection, asked: Mapping[Span, Ints]) -> dict[Span, Readings]:
         served = [span for span in asked if self._is_kept(span)]
         blocks = {span: self._blocks[_length(span)] for span in served}
-        look = _look(connection, list(blocks.values()))
+        look = _look(connection, list(blocks.values()), _apart(list(self._own), blocks.values()))
         found: dict[Span, Readings] = {}
         if look.wrote:
             return found
@@ -126,8 +154,21 @@ class _Look:
     lows: tuple[int, ...]
 
 
-def _look(connection: Connection, blocks: Sequence[_Block | None]) -> _Look:
+def _apart(own: Sequence[_Own], blocks: Iterable[_Block | None]) -> list[_Own]:
+    """The batches that no block has a series of."""
+    kept = [block.ids for block in blocks if block]
+    if not own or not kept:
+        return []
+    places = np.repeat(np.arange(len(own)), [len(one.series) for one in own])
+    met = np.isin(np.concatenate([one.series for one in own]), np.concatenate(kept))
+    near = set(places[met].tolist())
+    return [one for place, one in enumerate(own) if place not in near]
+
+
+def _look(connection: Connection, blocks: Sequence[_Block | None], apart: Sequence[_Own]) -> _Look:
     values = {
+        "own_ids": [one.id for one in apart],
+        "own_xids": [one.xid for one in apart],
         "horizons": [block.horizon if block else 0 for block in blocks],
         # A block that is not there yet is not looked up: no batch is so late.
         "starts": [block.start * 1000 if block else LAST_MS * 1000 + 1 for block in blocks],

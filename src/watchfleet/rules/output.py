@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 from sqlalchemy import Connection, text
 
+from watchfleet.metrics.batches import identity
 from watchfleet.metrics.ingest import write_samples
 from watchfleet.metrics.series import resolve
 from watchfleet.model import AlertState, Kind, Sample
 from watchfleet.probes.scrape.record import ends
 from watchfleet.promql.labels import NAME
+from watchfleet.promql.recent import recent
 from watchfleet.rules.plan import Alert
 
 EVALUATION: Final = "watchfleet_rule_group_evaluation_seconds"
@@ -75,7 +77,10 @@ def write(
     ended = [(at, np.setdiff1d(series, given[rule])) for rule, series in last.items()]
     everything = np.unique(np.concatenate(list(given.values()))) if given else ids
     ended = [(at, np.setdiff1d(series, everything)) for at, series in ended]
-    written = write_samples(connection, batch, [*samples, *ends(connection, ended)], now)
+    ending = ends(connection, ended)
+    written = write_samples(connection, batch, [*samples, *ending], now)
+    if not ending and not written.duplicate:
+        recent(connection.engine).wrote(connection, identity(batch), everything)
     _remember(connection, last, given)
     return written.accepted
 
