@@ -63,3 +63,41 @@ def test_instrument_is_called_however_it_was_imported(bare_environment: Environm
     """The call and the package share their name, and importing either must not hide the other."""
     code = f"{imports}; print(instrument(service='x').service, watchfleet.signals.__name__)"
     assert bare_environment.run(code) == "x watchfleet.signals\n"
+
+
+def test_an_endpoint_without_the_extra_for_spans_costs_one_line_and_nothing_else(
+    bare_environment: Environment,
+) -> None:
+    printed = bare_environment.run(
+        """
+import importlib.util, logging, os, sys
+os.environ["OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+lines = []
+handler = logging.Handler()
+handler.emit = lambda record: lines.append(record.getMessage())
+logging.getLogger().addHandler(handler)
+import watchfleet
+from celery import Celery
+from watchfleet import correlation
+from watchfleet.signals import account_scraped
+app = Celery("shop", broker="memory://", set_as_current=False)
+@app.task(name="seen")
+def seen():
+    return correlation.current()
+client = watchfleet.instrument(app, broker_url="redis://127.0.0.1:1/0")
+watchfleet.instrument(app)
+with correlation.bound("order-1"):
+    print(importlib.util.find_spec("opentelemetry"), seen.apply().get())
+    account_scraped.send(None, platform="instagram", account="alice")
+print(len(client.buffer) > 0)
+print(*[line for line in lines if not line.startswith("samples do not reach the fleet")], sep="\\n")
+sys.stdout.flush()
+os._exit(0)
+""",
+        "-W",
+        "error",
+    )
+    worked, recorded, *told = printed.splitlines()
+    assert (worked, recorded) == ("None order-1", "True")
+    (line,) = told  # beside that of the broker, which is not there either
+    assert line.startswith("tracing: no spans are sent: install watchfleet[tracing]")
