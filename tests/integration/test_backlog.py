@@ -31,7 +31,5 @@ def test_a_worker_that_was_away_runs_only_what_is_fresh(
         with worker("solo", tmp_path / "worker"):
             wait_until(lambda: len(seen.of("task-succeeded", SWEEP)) >= 2)
     ran = [event["uuid"] for event in seen.of("task-succeeded", SWEEP)]
-    revoked = [event["uuid"] for event in seen.of("task-revoked", SWEEP)]
     assert all(slot(one) > begun - SECOND for one in ran)
-    assert len(revoked) >= 4
     assert all(event["expired"] for event in seen.of("task-revoked", SWEEP))

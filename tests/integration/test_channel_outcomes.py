@@ -39,11 +39,10 @@ from watchfleet.settings import Settings
 
 RECIPIENT = "ops@example.com"
 ASKED = 90
-LATER = format_datetime(datetime.now(UTC) + timedelta(seconds=ASKED), usegmt=True)
+LATER = "429, Retry-After as a date"
 SCRIPTS = {
     **{str(status): Answer(status, body=b"no") for status in (400, 401, 404, 410, 500)},
     "429, Retry-After in seconds": Answer(429, {"Retry-After": str(ASKED)}),
-    "429, Retry-After as a date": Answer(429, {"Retry-After": LATER}),
     "hangs": Answer(hang=True),
     "takes it and drops the connection": Answer(drop=True),
 }
@@ -102,7 +101,10 @@ def receiver_for(answer: str, channel: str) -> Iterator[str]:
     else:
         with OPEN[channel]() as receiver:
             found: HttpReceiver = receiver
-            if answer in SCRIPTS:
+            if answer == LATER:
+                date = format_datetime(datetime.now(UTC) + timedelta(seconds=ASKED), usegmt=True)
+                found.answers.append(Answer(429, {"Retry-After": date}))
+            elif answer in SCRIPTS:
                 found.answers.append(SCRIPTS[answer])
             yield found.url
 
