@@ -79,7 +79,7 @@ def until(process: "subprocess.Popen[str]", place: int) -> int:
 
 
 def course(mortal: Mortal | None, dice: random.Random) -> list[Step]:
-    """The course of all alerts; with kills if there is a server to kill, each with a tick that is lost."""
+    """The course of all alerts; with kills if there is a server to kill, every other with a lost tick."""
     places = sorted(dice.sample(range(4, PLACES - 4, 4), KILLS)) if mortal else []
     first = 0
     for number, place in enumerate(places):
@@ -92,7 +92,8 @@ def course(mortal: Mortal | None, dice: random.Random) -> list[Step]:
             forget_environment()
         process.kill()
         rest = process.communicate()[0].split()
-        first = max([place, *map(int, rest)]) + 2
+        # Every other kill loses a tick too: two in one wait for `for` would add up.
+        first = max([place, *map(int, rest)]) + (1 if number % 2 else 2)
     process = driver(first)
     assert until(process, PLACES) == PLACES
     process.communicate()

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from watchfleet import correlation
 from watchfleet.db.engine import in_transaction, server_clock, transaction
 from watchfleet.errors import DeliveryError
-from watchfleet.model import Destination, Message
+from watchfleet.model import Destination
 from watchfleet.notify import digest, outbox, retry
 from watchfleet.notify.channel import Sender
 from watchfleet.notify.gates import Key, key_of
@@ -184,7 +184,7 @@ class Batch:
             if monotonic() > self.until or key_of(claimed.destination) in self._closed:
                 spared.append(claimed)
                 continue
-            with _correlated(claimed.message):
+            with _correlated(claimed):
                 outcome = attempt(self.means.senders, claimed)
             self._tried.append((claimed, outcome))
             if outcome.state != "sent" or monotonic() - self._recorded_at > RECORD_EVERY:
@@ -201,7 +201,7 @@ class Batch:
             self._closed |= found.closed
             self.wake += found.wake
             for claimed, outcome in tried:
-                with _correlated(claimed.message):
+                with _correlated(claimed):
                     _tell(claimed.delivery_id, outcome, ours=claimed.id in found.ours)
         self._recorded_at = monotonic()
 
@@ -221,9 +221,12 @@ def attempt(senders: Senders, claimed: Claim) -> retry.Outcome:
     return retry.failed(failure, claimed.attempts, random)
 
 
-def _correlated(message: Message) -> AbstractContextManager[object]:
+def _correlated(claimed: Claim) -> AbstractContextManager[object]:
     """Run a block under the id that all alerts of a notification were raised under, if there is one."""
-    found = correlation.accepted(message.common_annotations.get("correlation_id"))
+    try:
+        found = correlation.accepted(claimed.message.common_annotations.get("correlation_id"))
+    except DeliveryError:  # it cannot be read, which the try to send it is going to say
+        found = None
     return correlation.bound(found) if found else nullcontext()
 
 
