@@ -1,6 +1,9 @@
 """Fixtures that every kind of test uses: real servers on free ports, gone when the tests end."""
 
+import pytest
 from hypothesis import settings
+
+from watchfleet import redact
 
 pytest_plugins = [
     "support.skips",
@@ -16,3 +19,9 @@ pytest_plugins = [
 # No deadline: how long an example takes is the machine's affair.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def registered_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test registers as a secret is none to the next."""
+    monkeypatch.setattr(redact, "_registered", set())

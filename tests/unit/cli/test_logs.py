@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner, Result
 from support.servers import forget_environment, use_environment
 
-from watchfleet import redact
 from watchfleet.cli import cli
 from watchfleet.embedded.directory import DataDirectory
 from watchfleet.embedded.state import Managed, State
@@ -89,12 +88,6 @@ def logs(tmp_path: Path) -> str:
     )
     (tmp_path / "b.log").write_text("2026-11-25 10:00:30 WARN y: three password=hunter22\n")
     return f"--directory={tmp_path}"
-
-
-@pytest.fixture(autouse=True)
-def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None that another test of this process registered."""
-    monkeypatch.setattr(redact, "_registered", set())
 
 
 def test_search_shows_records_of_all_files_and_nothing_that_a_terminal_obeys(logs: str):
