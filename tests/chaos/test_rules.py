@@ -26,8 +26,16 @@ from watchfleet.db.tables import outbox
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "2"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or secrets.randbelow(2**31) + 1
-PLACES = 40
+APART = 8
+"""Evaluations from one lost tick to the next kill: more than `for` and `keep_firing_for` take.
+
+A rule's clock starts at an evaluation. If both the one that would start it and the one at which it runs
+out are lost, the alert is late by two, as it would be in Prometheus.
+"""
+PLACES = 20 * KILLS + 20
 """How many evaluations there are."""
+ROUND = 600
+"""Seconds after which the hosts do the same again."""
 
 Step = tuple[float, str, str, str]
 
@@ -45,11 +53,11 @@ def server(tmp_path: Path) -> Iterator[tuple[Mortal, PostgresServer, str]]:
 
 
 def fill() -> None:
-    """Two hosts that are high for some minutes each, one of them twice."""
+    """Two hosts that are high for some minutes each in every round, one of them twice."""
     high = {"a": ((60, 240), (360, 480)), "b": ((150, 300),)}
     for host, spans in high.items():
         levels = [
-            (float(second), 9.0 if any(low <= second < end for low, end in spans) else 1.0)
+            (float(second), 9.0 if any(low <= second % ROUND < end for low, end in spans) else 1.0)
             for second in range(0, STEP * PLACES + 1, 5)
         ]
         put("load", levels, host=host, job="j")
@@ -79,10 +87,10 @@ def until(process: "subprocess.Popen[str]", place: int) -> int:
 
 
 def course(mortal: Mortal | None, dice: random.Random) -> list[Step]:
-    """The course of all alerts; with kills if there is a server to kill, every other with a lost tick."""
-    places = sorted(dice.sample(range(4, PLACES - 4, 4), KILLS)) if mortal else []
+    """The course of all alerts; with kills if there is a server to kill, each with a tick that is lost."""
     first = 0
-    for number, place in enumerate(places):
+    for number in range(KILLS if mortal else 0):
+        place = first + APART + dice.randrange(4)
         process = driver(first)
         assert until(process, place) == place
         time.sleep(dice.random() * 0.05)
@@ -92,8 +100,7 @@ def course(mortal: Mortal | None, dice: random.Random) -> list[Step]:
             forget_environment()
         process.kill()
         rest = process.communicate()[0].split()
-        # Every other kill loses a tick too: two in one wait for `for` would add up.
-        first = max([place, *map(int, rest)]) + (1 if number % 2 else 2)
+        first = max([place, *map(int, rest)]) + 2
     process = driver(first)
     assert until(process, PLACES) == PLACES
     process.communicate()
