@@ -47,10 +47,12 @@ def test_down_for_two_checks_fires_and_the_next_success_resolves() -> None:
     configure("shop", at(0))
     check("shop", at(0), ok=True)
     check("shop", at(5), ok=False)
-    assert steps(run(5)) == []
+    first = run(5)
+    assert steps(first) == [("inactive", "pending", "over_pending_threshold")]
+    assert first.wake == ()
     check("shop", at(10), ok=False)
     fired = run(10)
-    assert steps(fired) == [("inactive", "firing", "condition_held")]
+    assert steps(fired) == [("pending", "firing", "condition_held")]
     assert fired.wake == ALL
     check("shop", at(15), ok=False)
     assert steps(run(15)) == []

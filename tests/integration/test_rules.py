@@ -192,6 +192,18 @@ def test_the_resolve_threshold_keeps_what_fires() -> None:
     ]
 
 
+def test_the_pending_threshold_makes_known_what_comes_near() -> None:
+    group = group_of(f"{HIGH}  x-watchfleet: {{pending_threshold: 3, resolve_threshold: 4}}\n")
+    put("load", {0: 4.0, 15: 6.0, 30: 4.5, 45: 3.5, 60: 3.5, 75: 2.0}, host="a")
+    assert play(group, range(0, 76, 15)) == [
+        (0, "inactive", "pending", "over_pending_threshold"),
+        (15, "pending", "firing", "condition_held"),
+        (45, "firing", "resolved", "condition_false"),
+        (60, "resolved", "pending", "over_pending_threshold"),
+        (75, "pending", "inactive", "condition_false"),
+    ]
+
+
 def test_recorded_series_serve_later_rules_at_the_same_instant_and_end() -> None:
     group = group_of(
         """

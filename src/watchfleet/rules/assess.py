@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from watchfleet.errors import WatchfleetError
-from watchfleet.promql import SeriesSource, plan
+from watchfleet.promql import Expression, SeriesSource, plan
 from watchfleet.redact import redact
 from watchfleet.rules.engine import Instance, Surroundings, instances, recorded
 from watchfleet.rules.evidence import Evidence
 from watchfleet.rules.group_state import RuleState
-from watchfleet.rules.plan import Observation, active_after, by_identity, changes
+from watchfleet.rules.plan import Identity, Observation, active_after, by_identity, changes
 from watchfleet.rules.prepared import PreparedRule
 from watchfleet.rules.reading import LIMITS
 from watchfleet.rules.state import Condition
 from watchfleet.rules.store import Known
-from watchfleet.rules.verdict import Failure, failed, judge
+from watchfleet.rules.verdict import Beyond, Failure, failed, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,30 @@ def _alerts(rule: PreparedRule, moment: Moment, known: Known, before: RuleState,
     around = Surroundings(params=rule.values, limits=LIMITS)
     true = [_observed(one) for one in instances(rule.rule, moment.source, moment.at, None, around)]
     evidence = Evidence(rule.open, rule.rule.labels, moment.source, moment.at, moment.kinds)
-    still = _still_true(rule, moment, around) if known else []
-    observations = judge(
-        rule.policy, known, true, by_identity(still), evidence, had_data=before.data_at is not None
+    beyond = Beyond(
+        _with(rule, rule.relaxed if known else None, Condition.TRUE, moment, around),
+        _with(rule, rule.approach, Condition.NEAR, moment, around),
     )
+    observations = judge(rule.policy, known, true, beyond, evidence, had_data=before.data_at is not None)
     active = active_after(known, list(changes(rule.timing, known, by_identity(observations), moment.now)))
     if 0 < limit < active:
         raise LimitExceededError(f"exceeded limit of {limit} with {active} alerts")
-    has_data = bool(true) or evidence.has_data
+    has_data = bool(true or beyond.near) or evidence.has_data
     return Assessed(observations, None, RuleState(data_at=moment.at if has_data else before.data_at))
 
 
-def _still_true(rule: PreparedRule, moment: Moment, around: Surroundings) -> list[Observation]:
-    if rule.relaxed is None:
-        return []
-    return [_observed(one) for one in instances(rule.rule, moment.source, moment.at, rule.relaxed, around)]
+def _with(
+    rule: PreparedRule,
+    expression: Expression | None,
+    condition: Condition,
+    moment: Moment,
+    around: Surroundings,
+) -> dict[Identity, Observation]:
+    """What the rule's expression gives with another threshold, if the rule has it."""
+    if expression is None:
+        return {}
+    found = instances(rule.rule, moment.source, moment.at, expression, around)
+    return by_identity([_observed(one, condition) for one in found])
 
 
 def _records(rule: PreparedRule, moment: Moment, limit: int) -> Assessed:
@@ -107,8 +116,8 @@ def _records(rule: PreparedRule, moment: Moment, limit: int) -> Assessed:
     return Assessed((), found, RuleState(data_at=moment.at if found else None))
 
 
-def _observed(one: Instance) -> Observation:
-    return Observation(one.labels, Condition.TRUE, one.value, one.annotations)
+def _observed(one: Instance, condition: Condition = Condition.TRUE) -> Observation:
+    return Observation(one.labels, condition, one.value, one.annotations)
 
 
 def _series(rule: PreparedRule, moment: Moment) -> int:

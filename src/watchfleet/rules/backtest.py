@@ -124,7 +124,7 @@ class _Replay:
         """Take the steps of some evaluations, leaving out those that nothing comes of."""
         self.found.evaluations += len(instants)
         times = [at - self._offset for at in instants]
-        true = _anywhere(self._rule.rule.expr, times, source)
+        true = _anywhere(self._rule.approach or self._rule.rule.expr, times, source)
         data = _anywhere(self._rule.open, times, source)
         for at, is_true, has_data in zip(instants, true, data, strict=True):
             if has_data and not is_true and not self._is_active():
@@ -150,7 +150,8 @@ class _Replay:
 
 
 def _expressions(rule: PreparedRule) -> list[Expression]:
-    return [rule.rule.expr, rule.open, *([rule.relaxed] if rule.relaxed else [])]
+    others = (rule.relaxed, rule.approach)
+    return [rule.rule.expr, rule.open, *(other for other in others if other is not None)]
 
 
 def _anywhere(expression: Expression, times: Sequence[datetime], source: Slices) -> list[bool]:

@@ -23,7 +23,7 @@ from watchfleet.rules.plan import Change, Identity, Observation, by_identity, ch
 from watchfleet.rules.prepared import PreparedGroup, PreparedRule
 from watchfleet.rules.reading import read
 from watchfleet.rules.stages import stages
-from watchfleet.rules.state import Condition, Timing
+from watchfleet.rules.state import BEGINNING, Condition, Timing
 from watchfleet.rules.store import Decided, Known, Saved
 from watchfleet.rules.telling import Told, tell
 from watchfleet.rules.verdict import silenced
@@ -136,7 +136,7 @@ class _Run:
         for key, observations in observed.items():
             active = self._known.get(key, {})
             for each, observation in observations.items():
-                if observation.condition is Condition.TRUE and each not in active:
+                if observation.condition in BEGINNING and each not in active:
                     wanted[key].append(fingerprint(observation.labels))
         return store.known(self._connection, wanted)
 

@@ -70,6 +70,7 @@ class RuleOptions:
         no_data: What it means that its selectors match no series.
         on_error: What it means that its query fails.
         resolve_threshold: While an alert fires, the threshold that its value must come back over.
+        pending_threshold: An alert whose value is over this one alone is pending.
         on_data: Whether new samples have it evaluated at once, beside its interval.
     """
 
@@ -80,6 +81,7 @@ class RuleOptions:
     no_data: Missing | None = None
     on_error: Missing | None = None
     resolve_threshold: float | None = None
+    pending_threshold: float | None = None
     on_data: bool = True
 
 

@@ -12,7 +12,8 @@ from watchfleet.rules.thresholds import ThresholdError, with_threshold
 
 _PARAMETER_FIELDS: Final = ("value", "env", "description")
 _OF_GROUPS: Final = ("enabled", "channels", "dedup_window", "no_data", "on_error", "on_data")
-_OF_RULES: Final = (*_OF_GROUPS, "params", "resolve_threshold")
+_THRESHOLDS: Final = ("resolve_threshold", "pending_threshold")
+_OF_RULES: Final = (*_OF_GROUPS, "params", *_THRESHOLDS)
 
 
 def read_options(
@@ -41,9 +42,9 @@ def read_options(
     given: dict[str, Any] = {key: _value(reader, key, inner) for key, inner in fields.items()}
     if "params" in fields and expr is not None:
         _check_params(reader, fields["params"], given["params"], parameters or {}, expr)
-    threshold = given.get("resolve_threshold")
-    if threshold is not None and expr is not None:
-        _check_threshold(reader, fields["resolve_threshold"], expr, threshold)
+    for name in _THRESHOLDS:
+        if given.get(name) is not None and expr is not None:
+            _check_threshold(reader, name, fields[name], expr, given[name])
     return replace(defaults, **{key: value for key, value in given.items() if value is not None})
 
 
@@ -58,7 +59,7 @@ def _value(reader: Reader, key: str, item: Item) -> object:
             return reader.duration(item)
         case "channels":
             return _channels(reader, item)
-        case "resolve_threshold":
+        case "resolve_threshold" | "pending_threshold":
             return reader.number(item)
         case _:
             return _params(reader, item)
@@ -102,8 +103,8 @@ def _check_params(
             reader.complain(inner, f"params: {error}", "a comment `# $name` after a literal names it")
 
 
-def _check_threshold(reader: Reader, item: Item, expr: Expression, threshold: float) -> None:
+def _check_threshold(reader: Reader, name: str, item: Item, expr: Expression, threshold: float) -> None:
     try:
         with_threshold(expr, threshold)
     except ThresholdError as error:
-        reader.complain(item, f"resolve_threshold: {error}")
+        reader.complain(item, f"{name}: {error}")

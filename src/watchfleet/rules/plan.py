@@ -6,7 +6,7 @@ from datetime import datetime
 
 from watchfleet.model import AlertState
 from watchfleet.notify.identity import fingerprint
-from watchfleet.rules.state import NEVER, Condition, Reason, Standing, Timing, transition
+from watchfleet.rules.state import BEGINNING, NEVER, Condition, Reason, Standing, Timing, transition
 
 Identity = frozenset[tuple[str, str]]
 
@@ -105,8 +105,8 @@ def changes(
 
     Args:
         timing: The rule's times.
-        known: Those of its alerts that are active or observed to be true, and maybe others. One that the
-            rule says nothing of stays as it is.
+        known: Those of its alerts that are active or observed to be true or near, and maybe others. One
+            that the rule says nothing of stays as it is.
         observed: What it says now.
         now: The time of the evaluation. An alert's own time never runs backwards.
     """
@@ -114,7 +114,7 @@ def changes(
         alert = known.get(key)
         if alert is not None:
             yield from _change(timing, alert, observation, now)
-        elif observation.condition is Condition.TRUE:
+        elif observation.condition in BEGINNING:
             yield from _change(timing, Alert(observation.labels, {}), observation, now)
 
 
@@ -138,7 +138,7 @@ def _change(timing: Timing, alert: Alert, observation: Observation, now: datetim
     before = alert.standing
     standing, reason = transition(before, observation.condition, timing, at)
     value, texts = alert.value, alert.annotations
-    if observation.condition is Condition.TRUE:
+    if observation.condition in BEGINNING:
         value, texts = observation.value, observation.annotations
     if (standing, value, texts) != (before, alert.value, alert.annotations):
         after = Alert(alert.labels, texts, standing, value, at)

@@ -49,6 +49,7 @@ class PreparedRule:
         problem: A value that does not fit and was left out; empty if all do.
         open: Its expression without filters.
         relaxed: Its expression with the resolve threshold, if it has one.
+        approach: Its expression with the pending threshold, if it has one.
         timing: Its times.
         policy: What it makes of missing data and failures.
     """
@@ -61,6 +62,7 @@ class PreparedRule:
     problem: str
     open: Expression
     relaxed: Expression | None
+    approach: Expression | None
     timing: Timing
     policy: Policy
 
@@ -148,8 +150,9 @@ def prepare_rule(
     values = dict(_values(rule, override, environment))
     bound = _bound(rule, values, problems)
     bound = replace(bound, **_times(override, problems))
-    relaxed = _relaxed(bound, problems)
     options = rule.options
+    relaxed = _with(bound, "resolve_threshold", options.resolve_threshold, problems)
+    approach = _with(bound, "pending_threshold", options.pending_threshold, problems)
     enabled = options.enabled if override.enabled is None else override.enabled
     timing = Timing(bound.hold, bound.keep_firing, interval * (MISSED_EVALUATIONS - 1))
     policy = Policy(
@@ -167,6 +170,7 @@ def prepare_rule(
         "; ".join(problems),
         without_filters(bound.expr),
         relaxed,
+        approach,
         timing,
         policy,
     )
@@ -215,14 +219,13 @@ def _times(override: Override, problems: list[str]) -> dict[str, Any]:
     return times
 
 
-def _relaxed(rule: Rule, problems: list[str]) -> Expression | None:
-    threshold = rule.options.resolve_threshold
+def _with(rule: Rule, option: str, threshold: float | None, problems: list[str]) -> Expression | None:
     if threshold is None:
         return None
     try:
         return with_threshold(rule.expr, threshold)
     except ThresholdError as error:
-        problems.append(f"resolve_threshold: {error}")
+        problems.append(f"{option}: {error}")
         return None
 
 

@@ -3,6 +3,7 @@
 Prometheus's semantics (`rules/alerting.go`): pending at the first true observation; firing once the
 condition has held for the hold time (at least, not more than); a pending alert whose condition is false is
 dropped silently; `keep_firing_for` counts from the first false observation and starts over at any true one.
+An alert over its rule's pending threshold alone is pending, however long.
 Unlike there, no data and a failed query change nothing, a series that is missing alone is waited for (as
 Grafana does), and every clock survives a restart.
 """
@@ -22,6 +23,8 @@ class Condition(StrEnum):
     """What a rule has to say about one alert."""
 
     TRUE = "true"
+    NEAR = "near"
+    """It is over the pending threshold alone."""
     FALSE = "false"
     MISSING = "missing"
     """Its series have no data, while others of the rule have."""
@@ -37,6 +40,7 @@ class Reason(StrEnum):
     """Why an alert is in the state it is in."""
 
     CONDITION_TRUE = "condition_true"
+    CONDITION_NEAR = "over_pending_threshold"
     CONDITION_FALSE = "condition_false"
     WAITING = "waiting_for_hold"
     HELD = "condition_held"
@@ -50,11 +54,16 @@ class Reason(StrEnum):
 
 
 _ENDS: Final = {
+    Condition.NEAR: Reason.CONDITION_FALSE,
     Condition.FALSE: Reason.CONDITION_FALSE,
     Condition.MISSING: Reason.MISSING_SERIES,
     Condition.GONE: Reason.NOT_WATCHED,
     Condition.DISABLED: Reason.DISABLED,
 }
+BEGINNING: Final = frozenset({Condition.TRUE, Condition.NEAR})
+"""What an alert may begin with."""
+_SEEN: Final = frozenset({Condition.NEAR, Condition.FALSE})
+"""There are data, and they do not say that it is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,15 @@ def transition(
         return standing, Reason.NO_DATA
     if condition is Condition.TRUE:
         return _while_true(replace(standing, missing_since=None, keep_firing_since=None), timing, now)
+    if condition is Condition.NEAR and standing.state is not AlertState.FIRING:
+        return _while_near(replace(standing, missing_since=None), now)
     if standing.state not in {AlertState.PENDING, AlertState.FIRING}:
         return standing, _ENDS[condition]
     if condition is Condition.MISSING:
         standing = replace(standing, missing_since=standing.missing_since or now)
         if now - (standing.missing_since or now) < timing.missing:
             return _kept(standing, now), Reason.SERIES_AWAITED
-    elif condition is Condition.FALSE:
+    elif condition in _SEEN:
         standing = replace(standing, missing_since=None)
     return _ended(standing, condition, timing, now)
 
@@ -141,12 +152,18 @@ def _while_true(standing: Standing, timing: Timing, now: datetime) -> tuple[Stan
     return standing, Reason.CONDITION_TRUE if started else Reason.WAITING
 
 
+def _while_near(standing: Standing, now: datetime) -> tuple[Standing, Reason]:
+    if standing.state is AlertState.PENDING:
+        return standing, Reason.WAITING
+    return Standing(AlertState.PENDING, active_at=now), Reason.CONDITION_NEAR
+
+
 def _ended(
     standing: Standing, condition: Condition, timing: Timing, now: datetime
 ) -> tuple[Standing, Reason]:
     if standing.state is AlertState.PENDING:
         return replace(standing, state=AlertState.INACTIVE, missing_since=None), _ENDS[condition]
-    outlasts = condition in {Condition.FALSE, Condition.MISSING}
+    outlasts = condition in {*_SEEN, Condition.MISSING}
     if outlasts and now - (standing.keep_firing_since or now) < timing.keep_firing:
         return _kept(standing, now), Reason.KEPT_FIRING
     resolved = replace(

@@ -1,4 +1,4 @@
-"""The resolve threshold: a firing alert stays until its value is back over another bound than it crossed."""
+"""Second thresholds: where an alert that fires is resolved, and where one that does not is pending."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ class ThresholdError(ValueError):
 
 
 def with_threshold(expression: Expression, threshold: float) -> Expression:
-    """The expression with another threshold: while it gives an alert that fires, that alert fires on.
+    """The expression with another threshold.
 
     The threshold is the number at one side of the outermost `>`, `>=`, `<` or `<=`; with `and` and
     `unless`, of the left side's.
@@ -28,14 +28,14 @@ def with_threshold(expression: Expression, threshold: float) -> Expression:
 
     Raises:
         ThresholdError: There is no such comparison; or the new threshold lies behind the old one, so that
-            an alert would resolve while the expression is still true.
+            it would not hold while the expression is true.
     """
     op, number = _comparison(expression.root)
     if (op in _UPWARD and threshold > number.value) or (op in _DOWNWARD and threshold < number.value):
         bound = "above" if op in _UPWARD else "below"
         raise ThresholdError(
             f"{format_value(threshold)} is {bound} the threshold {format_value(number.value)}, "
-            "so the alert would resolve while its expression is true"
+            "so it would not hold while the expression is true"
         )
     return parse(_replaced(expression.text, number.span, format_value(threshold)))
 

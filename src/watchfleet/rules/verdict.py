@@ -1,6 +1,6 @@
 """What one evaluation of an alerting rule says of each of its alerts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,11 +46,24 @@ class Failure:
     keeps: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What an expression gives with a rule's second thresholds, where it has them.
+
+    Attributes:
+        held: With the resolve threshold: what keeps alerts that fire.
+        near: With the pending threshold: what is pending at least.
+    """
+
+    held: Mapping[Identity, Observation]
+    near: Mapping[Identity, Observation]
+
+
 def judge(
     policy: Policy,
     known: Mapping[Identity, Alert],
     true: Sequence[Observation],
-    still_true: Mapping[Identity, Observation],
+    beyond: Beyond,
     evidence: Evidence,
     *,
     had_data: bool,
@@ -61,7 +74,7 @@ def judge(
         policy: The rule's.
         known: Its alerts.
         true: What the expression gives.
-        still_true: What keeps alerts that fire, beside that: the expression with its resolve threshold.
+        beyond: What it gives with its second thresholds.
         evidence: What the series say beside the result.
         had_data: Whether the rule ever had data; what never had any misses none.
     """
@@ -70,7 +83,10 @@ def judge(
     if not true and had_data and not evidence.has_data:
         told = _without(policy, policy.no_data, NO_DATA, "The rule's query finds no data any more.", known)
         return [*told, *_over(known, ERROR)]
-    return [*true, *_others(missing, still_true, evidence)]
+    held = {key: beyond.held[key] for key, alert in missing.items() if key in beyond.held and _fires(alert)}
+    near = {key: one for key, one in beyond.near.items() if key not in given and key not in held}
+    rest = (alert for key, alert in missing.items() if key not in held and key not in near)
+    return [*true, *held.values(), *near.values(), *_others(rest, evidence)]
 
 
 def failed(policy: Policy, known: Mapping[Identity, Alert], failure: Failure) -> list[Observation]:
@@ -98,14 +114,14 @@ def _over(known: Mapping[Identity, Alert], name: str) -> list[Observation]:
     ]
 
 
-def _others(
-    missing: Mapping[Identity, Alert], still_true: Mapping[Identity, Observation], evidence: Evidence
-) -> Iterator[Observation]:
-    for key, alert in missing.items():
+def _fires(alert: Alert) -> bool:
+    return alert.standing.state is AlertState.FIRING
+
+
+def _others(missing: Iterable[Alert], evidence: Evidence) -> Iterator[Observation]:
+    for alert in missing:
         if is_own(alert.labels):
             yield Observation(alert.labels, Condition.FALSE)
-        elif key in still_true and alert.standing.state is AlertState.FIRING:
-            yield still_true[key]
         elif alert.standing.state in {AlertState.PENDING, AlertState.FIRING}:
             yield Observation(alert.labels, evidence.condition(alert.labels))
 

@@ -179,6 +179,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ("{channels: ['']}", "r.yml:5:31: channels: a channel has no name"),
         ("{resolve_threshold: high}", "r.yml:5:20: resolve_threshold: 'high' is not a number"),
         ("{resolve_threshold: 0.8}", "r.yml:5:20: resolve_threshold: 0.8 is below the threshold 0.9"),
+        ("{pending_threshold: 0.8}", "r.yml:5:20: pending_threshold: 0.8 is below the threshold 0.9"),
         ("{params: {x: 1}}", "r.yml:5:29: params: the expression has no parameter $x; it has threshold"),
         ("{params: {threshold: 5m}}", "r.yml:5:29: params: $threshold is a number, '5m' is none"),
     ],

@@ -93,7 +93,10 @@ RULES = some(
     **{"for": DURATIONS, "keep_firing_for": DURATIONS, "labels": TEXTS, "annotations": TEXTS},
     **{
         "x-watchfleet": some(
-            enabled=st.booleans(), params=some(limit=st.just("0.7")), resolve_threshold=st.floats()
+            enabled=st.booleans(),
+            params=some(limit=st.just("0.7")),
+            resolve_threshold=st.floats(),
+            pending_threshold=st.floats(),
         )
     },
 )

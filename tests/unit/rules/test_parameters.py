@@ -67,7 +67,7 @@ def test_what_is_no_value(name: str, value: str, message: str) -> None:
         ("up > -1", -2, "up > -2"),
     ],
 )
-def test_a_resolve_threshold_stands_in_the_outermost_comparison(
+def test_a_second_threshold_stands_in_the_outermost_comparison(
     text: str, threshold: float, expected: str
 ) -> None:
     assert str(with_threshold(parse(text), threshold)) == expected
@@ -76,6 +76,6 @@ def test_a_resolve_threshold_stands_in_the_outermost_comparison(
 @pytest.mark.parametrize(
     ("text", "threshold"), [("up", 1), ("up == 1", 1), ("up > down", 1), ("up > bool 1", 0), ("up > 1", 2)]
 )
-def test_what_has_no_resolve_threshold(text: str, threshold: float) -> None:
+def test_what_has_no_second_threshold(text: str, threshold: float) -> None:
     with pytest.raises(ThresholdError):
         with_threshold(parse(text), threshold)

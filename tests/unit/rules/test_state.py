@@ -11,7 +11,7 @@ from watchfleet.rules.state import NEVER, Condition, Reason, Standing, Timing, s
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TRUE, FALSE, MISSING = Condition.TRUE, Condition.FALSE, Condition.MISSING
-UNKNOWN, GONE = Condition.UNKNOWN, Condition.GONE
+UNKNOWN, GONE, NEAR = Condition.UNKNOWN, Condition.GONE, Condition.NEAR
 
 
 def at(seconds: float) -> datetime:
@@ -46,6 +46,19 @@ def test_with_a_hold_it_is_pending_first_and_fires_when_the_hold_is_reached_not_
         (AlertState.FIRING, Reason.HELD),
         (AlertState.FIRING, Reason.STILL_TRUE),
     ]
+
+
+def test_over_the_pending_threshold_it_is_pending_until_it_is_over_the_other_or_under_both() -> None:
+    assert play(Timing(), (0, NEAR), (90, NEAR), (91, TRUE), (92, NEAR), (93, NEAR), (94, FALSE)) == [
+        (AlertState.PENDING, Reason.CONDITION_NEAR),
+        (AlertState.PENDING, Reason.WAITING),
+        (AlertState.FIRING, Reason.HELD),
+        (AlertState.RESOLVED, Reason.CONDITION_FALSE),
+        (AlertState.PENDING, Reason.CONDITION_NEAR),
+        (AlertState.INACTIVE, Reason.CONDITION_FALSE),
+    ]
+    assert states(FOR_30, (0, NEAR), (20, TRUE), (30, NEAR), (31, TRUE)) == [*["pending"] * 3, "firing"]
+    assert states(KEEP_30, (0, TRUE), (10, NEAR), (39, NEAR), (40, NEAR)) == [*["firing"] * 3, "resolved"]
 
 
 def test_a_pending_alert_that_goes_false_starts_over() -> None:
@@ -155,7 +168,9 @@ def test_whatever_happens_no_data_changes_nothing_and_only_firing_resolves(
             assert after == standing
         if after.state is AlertState.RESOLVED and standing.state is not AlertState.RESOLVED:
             assert standing.state is AlertState.FIRING
-            assert condition in {FALSE, MISSING, GONE, Condition.DISABLED}
+            assert condition in {NEAR, FALSE, MISSING, GONE, Condition.DISABLED}
+        if condition is NEAR and standing.state is not AlertState.FIRING:
+            assert after.state is AlertState.PENDING
         if after.state is AlertState.FIRING:
             assert after.active_at is not None
             assert after.fired_at is not None

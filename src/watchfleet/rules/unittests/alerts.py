@@ -24,24 +24,28 @@ class RuleAlerts:
         self._limit, self._timing = limit, Timing(rule.hold, keep_firing=rule.keep_firing)
         self._active: dict[Identity, tuple[Instance, Standing]] = {}
 
-    def observe(self, found: Sequence[Instance], held: Sequence[Instance], now: datetime) -> None:
+    def observe(
+        self, found: Sequence[Instance], held: Sequence[Instance], near: Sequence[Instance], now: datetime
+    ) -> None:
         """Take in what an evaluation gave.
 
         Args:
             found: What the rule is true for.
             held: What is enough for an alert that fires to fire on.
+            near: What is enough for one to be pending.
             now: The time of the evaluation.
 
         Raises:
             EvaluationError: There are more alerts than the limit.
         """
-        given = {identity(one.labels): one for one in found}
+        true = {identity(one.labels) for one in found}
         enough = {identity(one.labels) for one in held}
+        given = {identity(one.labels): one for one in (*near, *found)}
         for key in [*self._active, *(key for key in given if key not in self._active)]:
             instance, standing = self._active.get(key) or (given[key], NEVER)
-            is_true = key in given or (standing.state is AlertState.FIRING and key in enough)
-            condition = Condition.TRUE if is_true else Condition.FALSE
-            standing, _ = transition(standing, condition, self._timing, now)
+            is_true = key in true or (standing.state is AlertState.FIRING and key in enough)
+            condition = Condition.NEAR if key in given else Condition.FALSE
+            standing, _ = transition(standing, Condition.TRUE if is_true else condition, self._timing, now)
             self._active[key] = given.get(key, instance), standing
         self._active = {key: one for key, one in self._active.items() if one[1].state in _ACTIVE}
         if 0 < self._limit < len(self._active):

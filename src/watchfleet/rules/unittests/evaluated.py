@@ -22,7 +22,7 @@ class EvaluatedRule:
     Attributes:
         rule: The rule, its parameters bound.
         alerts: Its alerts; None of a recording rule.
-        expressions: Its expression, and that with its resolve threshold if it has one.
+        expressions: Its expression, and those with its resolve and its pending threshold if it has them.
         writes: The names of the metrics that it writes.
 
     Args:
@@ -34,10 +34,12 @@ class EvaluatedRule:
         given = {name: one.value for name, one in rule.options.params.items() if one.value is not None}
         self.rule = replace(rule, expr=bind(rule.expr, given))
         self._values = {name: given.get(name, one.value) for name, one in rule.parameters.items()}
-        threshold = rule.options.resolve_threshold
-        relaxed = [] if threshold is None else [with_threshold(self.rule.expr, threshold)]
-        self.expressions = [self.rule.expr, *relaxed]
-        self._timelines = [Timeline(expression) for expression in self.expressions]
+        options = rule.options
+        self._true = Timeline(self.rule.expr)
+        self._held = self._with(options.resolve_threshold)
+        self._near = self._with(options.pending_threshold)
+        self._timelines = [one for one in (self._true, self._held, self._near) if one is not None]
+        self.expressions = [timeline.expression for timeline in self._timelines]
         is_alert = rule.kind is RuleKind.ALERT
         self.alerts = RuleAlerts(self.rule, group.limit) if is_alert else None
         self.writes = _OF_ALERTS if is_alert else (rule.name,)
@@ -72,18 +74,23 @@ class EvaluatedRule:
         """
         at = now - self._offset
         around = self._around
-        found, *held = [timeline.at(storage, at, around) for timeline in self._timelines]
-        if not found and not any(held) and not self._goes_on:
+        found, held, near = (
+            () if timeline is None else timeline.at(storage, at, around)
+            for timeline in (self._true, self._held, self._near)
+        )
+        if not found and not held and not near and not self._goes_on:
             return
         if self.alerts is not None:
-            alerts, enough = (
-                instances_of(self.rule, series, storage, at, around)
-                for series in (found, held[0] if held else ())
+            alerts, enough, close = (
+                instances_of(self.rule, series, storage, at, around) for series in (found, held, near)
             )
-            self.alerts.observe(alerts, enough, now)
+            self.alerts.observe(alerts, enough, close, now)
             self._write(storage, self.alerts.series() if self._is_read else (), at)
         else:
             self._record(storage, found, at)
+
+    def _with(self, threshold: float | None) -> Timeline | None:
+        return None if threshold is None else Timeline(with_threshold(self.rule.expr, threshold))
 
     @property
     def _goes_on(self) -> bool:

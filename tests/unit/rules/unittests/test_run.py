@@ -234,6 +234,33 @@ tests:
     assert got(run(tmp_path, test, rules)) == []
 
 
+def test_over_the_pending_threshold_it_is_pending_however_long(tmp_path: Path) -> None:
+    rules = """
+groups:
+  - name: g
+    rules:
+      - alert: High
+        expr: x > 90
+        x-watchfleet: {pending_threshold: 50}
+"""
+    test = """
+tests:
+  - input_series: [{series: x, values: 40 60 70 95 60 40}]
+    promql_expr_test:
+      - {expr: ALERTS, eval_time: 0m}
+      - expr: count by (alertstate) (ALERTS)
+        eval_time: 1m
+        exp_samples: [&pending {labels: '{alertstate="pending"}', value: 1}]
+      - {expr: count by (alertstate) (ALERTS), eval_time: 2m, exp_samples: [*pending]}
+      - expr: count by (alertstate) (ALERTS)
+        eval_time: 3m
+        exp_samples: [{labels: '{alertstate="firing"}', value: 1}]
+      - {expr: ALERTS, eval_time: 4m}
+      - {expr: ALERTS, eval_time: 5m}
+"""
+    assert got(run(tmp_path, test, rules)) == []
+
+
 def test_what_passes_only_with_the_ranges_of_prometheus_2(tmp_path: Path) -> None:
     test = """
 tests:
