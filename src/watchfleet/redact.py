@@ -38,7 +38,8 @@ def register(secret: str) -> None:
 
 def redact(text: str) -> str:
     """`text` without registered secrets and without what looks like a credential."""
-    shown, parts = 0, []
+    shown = 0
+    parts: list[str] = []
     for start, end in sorted(_spans(text)):
         if start > shown or not parts:
             parts += [text[shown:start], MASK]
