@@ -13,7 +13,7 @@ from support.outbox_rows import add, enqueue_message, rows, states
 from watchfleet.db.engine import transaction
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Receipt
-from watchfleet.notify import outbox, retry, sweeper
+from watchfleet.notify import outbox, outcomes, retry, sweeper
 from watchfleet.notify.accounts import accounting
 from watchfleet.notify.message import ANNOTATION_CAP
 from watchfleet.notify.outbox import Claim
@@ -41,7 +41,7 @@ def must_claim(now: datetime = AT, channel: str = "webhook") -> Claim:
 
 def record(claimed: Claim, outcome: retry.Outcome = SENT, now: datetime = AT) -> bool:
     with transaction() as connection:
-        return claimed.id in outbox.record(connection, [(claimed, outcome)], EVERYONE, now).ours
+        return claimed.id in outcomes.record(connection, [(claimed, outcome)], EVERYONE, now).ours
 
 
 def sweep(now: datetime) -> tuple[str, ...]:

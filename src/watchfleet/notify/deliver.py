@@ -21,7 +21,8 @@ from watchfleet.model import Destination
 from watchfleet.notify import digest, outbox, retry
 from watchfleet.notify.channel import Sender
 from watchfleet.notify.gates import Key, key_of
-from watchfleet.notify.outbox import Claim, Recorded
+from watchfleet.notify.outbox import Claim
+from watchfleet.notify.outcomes import Recorded, record
 from watchfleet.notify.receivers import Receivers
 from watchfleet.redact import redact
 
@@ -206,7 +207,7 @@ class Batch:
         self._recorded_at = monotonic()
 
     def _write(self, tried: Sequence[tuple[Claim, retry.Outcome]], connection: Connection) -> Recorded:
-        return outbox.record(connection, tried, self.means.receivers, self.means.clock(connection))
+        return record(connection, tried, self.means.receivers, self.means.clock(connection))
 
 
 def attempt(senders: Senders, claimed: Claim) -> retry.Outcome:

@@ -9,7 +9,7 @@ repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -23,7 +23,6 @@ from sqlalchemy import (
     and_,
     case,
     exists,
-    null,
     select,
     update,
 )
@@ -37,9 +36,6 @@ from watchfleet.notify import gates
 from watchfleet.notify.gate import Gate, admit
 from watchfleet.notify.identity import delivery_id, order_key
 from watchfleet.notify.receivers import Receivers
-from watchfleet.notify.retry import Outcome
-from watchfleet.notify.text import clean
-from watchfleet.redact import redact
 
 DEADLINE: Final = timedelta(seconds=15)
 """The longest that a channel may take for one notification."""
@@ -48,8 +44,6 @@ LEASE: Final = timedelta(seconds=30)
 BATCH: Final = 50
 CREATED: Final = "notifications_created_total"
 PRUNED: Final = "notifications_pruned_total"
-TRIES: Final = "notification_tries_total"
-ERROR_CAP: Final = 2_000
 PUBLISHED_AT_ONCE: Final = 5_000
 OPEN: Final = ("pending", "sending", "retry")
 STATES: Final = (*OPEN, "sent", "dead", "grouped", "suppressed")
@@ -109,21 +103,6 @@ class Claimed:
 
     claims: tuple[Claim, ...]
     exhausted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What came of writing down outcomes.
-
-    Attributes:
-        ours: The rows whose outcome was taken; the others had been claimed by another meanwhile.
-        wake: The channels to wake once the transaction has committed.
-        closed: The destinations that should not be tried for now.
-    """
-
-    ours: frozenset[int]
-    wake: tuple[str, ...]
-    closed: frozenset[gates.Key]
 
 
 def enqueue(
@@ -256,31 +235,6 @@ def claim(
     return Claimed(tuple(claims[id_] for id_ in admitted if id_ in claims), exhausted=not candidates)
 
 
-def record(
-    connection: Connection,
-    tried: Sequence[tuple[Claim, Outcome]],
-    receivers: Receivers,
-    now: datetime,
-) -> Recorded:
-    """Write down what tries came to, and who is told instead of a destination that was given up.
-
-    The token alone decides: what was sent counts as sent also when the lease has ended meanwhile, unless
-    another worker has taken the row.
-    """
-    ours = frozenset(
-        claimed.id for claimed, outcome in tried if _record_one(connection, claimed, outcome, now)
-    )
-    tally = Tally()
-    for claimed, outcome in tried:
-        labels = {"channel": claimed.destination.channel, "outcome": outcome.state, "reason": outcome.reason}
-        tally.add(TRIES, labels=labels)
-    tally.save(connection)
-    dead = [claimed.id for claimed, outcome in tried if outcome.state == "dead" and claimed.id in ours]
-    wake = tell_fallbacks(connection, dead, receivers, now)
-    closed = gates.settle(connection, [(claimed.destination, outcome) for claimed, outcome in tried], now)
-    return Recorded(ours, wake, frozenset(closed))
-
-
 def release(connection: Connection, claims: Sequence[Claim]) -> None:
     """Put back rows that were claimed and not tried."""
     for claimed in claims:
@@ -378,26 +332,6 @@ def _admitted(
     return [row.id for row in candidates if row.id in admitted]
 
 
-def _record_one(connection: Connection, claimed: Claim, outcome: Outcome, now: datetime) -> bool:
-    finished = outcome.wait is None
-    due_at = outbox.c.due_at if outcome.wait is None else now + timedelta(seconds=outcome.wait)
-    result = connection.execute(
-        update(outbox)
-        .where(outbox.c.id == claimed.id, outbox.c.token == claimed.token)
-        .values(
-            state=outcome.state,
-            reason=outcome.reason,
-            due_at=due_at,
-            finished_at=now if finished else None,
-            published_at=outbox.c.published_at if finished else None,
-            leased_until=None,
-            last_error=_printable(outcome.detail),
-            receipt=_receipt(outcome),
-        )
-    )
-    return result.rowcount == 1
-
-
 def _destination(row: Any) -> Destination:
     return Destination(row.channel, row.receiver, row.position, row.part)
 
@@ -465,21 +399,3 @@ def _stored_row(content: Any, destination: Destination, now: datetime, occasion:
         "due_at": now,
         "published_at": now,
     }
-
-
-def _receipt(outcome: Outcome) -> Any:
-    return _redacted(asdict(outcome.receipt)) if outcome.receipt else null()
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return _printable(value)
-    if isinstance(value, dict):
-        return {_printable(str(name)): _redacted(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(part) for part in value]
-    return value if isinstance(value, int | None) else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    return clean(redact(text), ERROR_CAP)

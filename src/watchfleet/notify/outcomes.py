@@ -1,0 +1,101 @@
+"""What tries to send came to, written down; only who holds a row's token may."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from watchfleet.metrics.counters import Tally
+from watchfleet.notify import gates
+from watchfleet.notify.outbox import Claim, tell_fallbacks
+from watchfleet.notify.receivers import Receivers
+from watchfleet.notify.retry import Outcome
+from watchfleet.notify.text import clean
+from watchfleet.redact import redact
+
+TRIES: Final = "notification_tries_total"
+ERROR_CAP: Final = 2_000
+_RECORD = text(
+    """
+    UPDATE outbox
+    SET state = given.state, reason = given.reason, last_error = given.detail, receipt = given.receipt,
+        leased_until = NULL,
+        due_at = coalesce(given.due_at, outbox.due_at),
+        finished_at = CASE WHEN given.due_at IS NULL THEN CAST(:now AS timestamptz) END,
+        published_at = CASE WHEN given.due_at IS NULL THEN outbox.published_at END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+        id bigint, token uuid, state text, reason text, detail text, receipt jsonb, due_at timestamptz
+    )
+    WHERE outbox.id = given.id AND outbox.token = given.token
+    RETURNING outbox.id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of writing down outcomes.
+
+    Attributes:
+        ours: The rows whose outcome was taken; the others had been claimed by another meanwhile.
+        wake: The channels to wake once the transaction has committed.
+        closed: The destinations that should not be tried for now.
+    """
+
+    ours: frozenset[int]
+    wake: tuple[str, ...]
+    closed: frozenset[gates.Key]
+
+
+def record(
+    connection: Connection,
+    tried: Sequence[tuple[Claim, Outcome]],
+    receivers: Receivers,
+    now: datetime,
+) -> Recorded:
+    """Write down what tries came to, and who is told instead of a destination that was given up.
+
+    The token alone decides: what was sent counts as sent also when the lease has ended meanwhile, unless
+    another worker has taken the row.
+    """
+    rows = [_row(claimed, outcome, now) for claimed, outcome in tried]
+    ours = frozenset(connection.scalars(_RECORD, {"rows": json.dumps(rows), "now": now}))
+    tally = Tally()
+    for claimed, outcome in tried:
+        labels = {"channel": claimed.destination.channel, "outcome": outcome.state, "reason": outcome.reason}
+        tally.add(TRIES, labels=labels)
+    tally.save(connection)
+    dead = [claimed.id for claimed, outcome in tried if outcome.state == "dead" and claimed.id in ours]
+    wake = tell_fallbacks(connection, dead, receivers, now)
+    closed = gates.settle(connection, [(claimed.destination, outcome) for claimed, outcome in tried], now)
+    return Recorded(ours, wake, frozenset(closed))
+
+
+def _row(claimed: Claim, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """A row of `_RECORD`; without `due_at` it is the last try."""
+    return {
+        "id": claimed.id,
+        "token": str(claimed.token),
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "detail": _printable(outcome.detail),
+        "receipt": _redacted(asdict(outcome.receipt)) if outcome.receipt else None,
+        "due_at": None if outcome.wait is None else (now + timedelta(seconds=outcome.wait)).isoformat(),
+    }
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {_printable(str(name)): _redacted(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(part) for part in value]
+    return value if isinstance(value, int | None) else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    return clean(redact(text), ERROR_CAP)
