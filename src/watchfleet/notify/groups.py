@@ -121,8 +121,12 @@ def place(
         for alert in wanted[str(row.digest)].members
     ]
     connection.execute(_JOIN, {"rows": json.dumps(joined)})
-    at_once = [row for row in rows if wanted[str(row.digest)].is_due(row, now)]
-    later = [row.due_at for row in rows if row not in at_once]
+    at_once, later = [], []
+    for row in rows:
+        if wanted[str(row.digest)].is_due(row, now):
+            at_once.append(row)
+        else:
+            later.append(row.due_at)
     fresh = {row.id: tuple(wanted[str(row.digest)].members) for row in rows if row.is_new}
     return [_group(row, fresh.get(row.id)) for row in at_once], min(later, default=None)
 
