@@ -48,6 +48,11 @@ chaos-rollups: export CHAOS_SEED = $(or $(SEED),0)
 chaos-rollups: $(READY)  ## Kill writers, rollup workers and PostgreSQL at random, then compare (SECONDS=60 SEED=1)
 	$(BIN)/python -m pytest tests/chaos/test_rollups.py -q -s --numprocesses=0
 
+chaos-fleet: export KILL_EVERY_PROCESS = 1
+.PHONY: chaos-fleet
+chaos-fleet: $(READY)  ## Kill every process of a fleet in turn; after each, a fault must be told on every channel
+	$(BIN)/python -m pytest tests/acceptance/test_pipeline.py -q -s -k redis --numprocesses=0
+
 spans: export EVERY_POOL = 1
 spans: $(READY)  ## Stop workers of every pool right after their tasks, and count the spans that arrive
 	$(BIN)/python -m pytest tests/integration/test_correlation.py -q --numprocesses=0

@@ -2,13 +2,12 @@
 
 import json
 import stat
-from collections.abc import Callable
 
 import psutil
-import psycopg2
 import pytest
 from support.fleet import PATIENCE, Fleet
 from support.servers import wait_until
+from support.victims import VICTIMS
 
 from watchfleet import fleet as plan
 from watchfleet.clock import utcnow
@@ -104,33 +103,18 @@ def test_flower_wants_a_login_and_shows_workers_and_periodic_tasks(fleet: Fleet)
     wait_until(shown, 60, every=1)
 
 
-def the_leading_beat(fleet: Fleet) -> int:
-    with psycopg2.connect(fleet.database_url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT holder FROM beat_leader")
-        (holder,) = cursor.fetchone()
-    connection.close()
-    return int(holder.rpartition(":")[2])
+KILLED = (
+    "valkey",
+    "postgres",
+    "leading beat",
+    "rules worker",
+    "child of the background worker",
+    "probes worker",
+    "web",
+)
 
 
-def a_child_of(name: str) -> Callable[[Fleet], int]:
-    def child(fleet: Fleet) -> int:
-        return int(psutil.Process(fleet.pid(name)).children()[0].pid)
-
-    return child
-
-
-VICTIMS: dict[str, Callable[[Fleet], int]] = {
-    "valkey": lambda fleet: fleet.pid("valkey"),
-    "postgres": lambda fleet: fleet.pid("postgres"),
-    "leading beat": the_leading_beat,
-    "worker": lambda fleet: fleet.pid("rules"),
-    "worker's child": a_child_of("background"),
-    "threaded worker": lambda fleet: fleet.pid("probes"),
-    "web": lambda fleet: fleet.pid("web"),
-}
-
-
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("victim", KILLED)
 def test_whatever_is_killed_comes_back_by_itself(fleet: Fleet, victim: str) -> None:
     pid = VICTIMS[victim](fleet)
     children = psutil.Process(pid).children(recursive=True)
