@@ -15,7 +15,7 @@ from watchfleet.db.engine import transaction
 from watchfleet.db.tables import outbox
 from watchfleet.model import Receipt
 from watchfleet.notify import outbox as rows
-from watchfleet.notify import pipeline, retry
+from watchfleet.notify import outcomes, pipeline, retry
 from watchfleet.notify.incoming import Alert, named
 from watchfleet.notify.policy import get_policy, receivers
 from watchfleet.settings import get_settings
@@ -52,7 +52,7 @@ def deliver(outcome: retry.Outcome) -> None:
     known = receivers(get_settings())
     with transaction() as connection:
         (claimed,) = rows.claim(connection, "log", known, utcnow()).claims
-        rows.record(connection, [(claimed, outcome)], known, utcnow())
+        outcomes.record(connection, [(claimed, outcome)], known, utcnow())
 
 
 def test_who_was_told_when_on_which_try_and_with_which_answer(client: FlaskClient) -> None:

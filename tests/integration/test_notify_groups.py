@@ -1,6 +1,6 @@
 """Groups of alerts on a real store: waiting, repeating, ends, silences, inhibition, escalation, restarts."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from sqlalchemy import update
@@ -17,6 +17,10 @@ pytestmark = pytest.mark.usefixtures("environment")
 
 GROUPED = """
 route: {receiver: a, group_by: [team], group_wait: 30s, group_interval: 5m, repeat_interval: 1h}
+RECEIVERS
+"""
+FLAPPING = """
+route: {receiver: a, group_by: ['...'], group_wait: 0s, group_interval: 1s, flap_damping: {}}
 RECEIVERS
 """
 
@@ -176,22 +180,26 @@ def test_the_dedup_window_leaves_a_row_and_what_still_fires_after_it_is_told() -
 
 
 def test_what_flaps_is_held_back_until_it_is_quiet() -> None:
-    told = Told(policy_for(["log"], timedelta(0)))
+    told = Told(configured(FLAPPING))
     for seconds in range(0, 60, 20):
         told.fires(seconds, n="1")
+        told.tick(seconds + 1)
         told.ends(seconds + 10, n="1")
+        told.tick(seconds + 11)
     told.fires(60, n="1")
+    told.tick(61)
     lines = told.news()
     assert lines[-2:] == [
-        "default: 1 resolved (not told, flapping)",
-        "default: 1 firing (not told, flapping)",
+        "a: 1 resolved (not told, flapping)",
+        "a: 1 firing (not told, flapping)",
     ]
     told.tick(659)
     assert told.news() == []
     told.tick(660)
     assert told.news() == []  # its last firing was told, and it fires
     told.ends(700, n="1")
-    assert told.news() == ["default: 1 resolved (all_alerts_resolved)"]
+    told.tick(701)
+    assert told.news() == ["a: 1 resolved (all_alerts_resolved)"]
 
 
 def test_a_rules_own_channels_win() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     Numeric,
@@ -475,6 +476,7 @@ notify_alert = Table(
     Column("expires", Boolean, nullable=False, comment="Whether ends_at is only our guess, for want of news"),
     Column("generator_url", Text, nullable=False),
     Column("channels", ARRAY(Text), comment="A rule's own, which win over the routing tree"),
+    Column("dedup_window", Interval, comment="A rule's own, which wins over the routing tree"),
     Column(
         "changes",
         ARRAY(DateTime(timezone=True)),

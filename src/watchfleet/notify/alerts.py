@@ -21,20 +21,21 @@ _WRITE: Final = text(
     """
     INSERT INTO notify_alert (
         fingerprint, labels, annotations, starts_at, ends_at, updated_at, expires, generator_url, channels,
-        changes
+        dedup_window, changes
     )
     SELECT fingerprint, labels, annotations, starts_at, ends_at, updated_at, expires, generator_url,
-           channels, changes
+           channels, dedup_window, changes
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
         fingerprint text, labels jsonb, annotations jsonb, starts_at timestamptz, ends_at timestamptz,
         updated_at timestamptz, expires boolean, generator_url text, channels text[],
-        changes timestamptz[]
+        dedup_window interval, changes timestamptz[]
     )
     ORDER BY fingerprint
     ON CONFLICT (fingerprint) DO UPDATE SET
         annotations = EXCLUDED.annotations, starts_at = EXCLUDED.starts_at, ends_at = EXCLUDED.ends_at,
         updated_at = EXCLUDED.updated_at, expires = EXCLUDED.expires,
-        generator_url = EXCLUDED.generator_url, channels = EXCLUDED.channels, changes = EXCLUDED.changes
+        generator_url = EXCLUDED.generator_url, channels = EXCLUDED.channels,
+        dedup_window = EXCLUDED.dedup_window, changes = EXCLUDED.changes
     """
 )
 
@@ -104,6 +105,7 @@ def known(row: "Row[Any]") -> Alert:
         expires=row.expires,
         generator_url=row.generator_url,
         channels=tuple(row.channels) if row.channels is not None else None,
+        dedup_window=row.dedup_window,
         changes=tuple(row.changes),
     )
 
@@ -113,6 +115,7 @@ def _turned(old: Alert | None, new: Alert) -> bool:
 
 
 def _row(alert: Alert) -> dict[str, Any]:
+    window = alert.dedup_window
     return {
         "fingerprint": alert.fingerprint,
         "labels": _texts(alert.labels, LABEL_CAP),
@@ -123,6 +126,7 @@ def _row(alert: Alert) -> dict[str, Any]:
         "expires": alert.expires,
         "generator_url": storable(alert.generator_url, LABEL_CAP),
         "channels": alert.channels,
+        "dedup_window": f"{window.total_seconds()} seconds" if window is not None else None,
         "changes": [at.isoformat() for at in alert.changes],
     }
 

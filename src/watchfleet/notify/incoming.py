@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchfleet.model import AlertFacts
 from watchfleet.notify.flapping import KEPT
@@ -23,6 +23,7 @@ class Alert:
         expires: Whether `ends_at` is only our guess, for want of news.
         generator_url: Where its condition can be looked at.
         channels: A rule's own channels, which win over the routing tree.
+        dedup_window: A rule's own, which wins over its route's.
         changes: When it last began or ceased to fire, the newest first.
     """
 
@@ -35,6 +36,7 @@ class Alert:
     expires: bool = False
     generator_url: str = ""
     channels: tuple[str, ...] | None = None
+    dedup_window: timedelta | None = None
     changes: tuple[datetime, ...] = ()
 
     def is_over(self, now: datetime) -> bool:
@@ -55,13 +57,19 @@ class Alert:
         )
 
 
-def of_rule(facts: AlertFacts, now: datetime, channels: Sequence[str] | None = None) -> Alert:
+def of_rule(
+    facts: AlertFacts,
+    now: datetime,
+    channels: Sequence[str] | None = None,
+    dedup_window: timedelta | None = None,
+) -> Alert:
     """An alert of a rule of ours that has come into the state that `facts` tell.
 
     Args:
         facts: The alert.
         now: The present.
         channels: The rule's own channels; None to go by the routing tree.
+        dedup_window: The rule's own; None to go by the routing tree.
     """
     return Alert(
         fingerprint=facts.fingerprint,
@@ -72,6 +80,7 @@ def of_rule(facts: AlertFacts, now: datetime, channels: Sequence[str] | None = N
         updated_at=now,
         generator_url=facts.generator_url,
         channels=tuple(channels) if channels is not None else None,
+        dedup_window=dedup_window,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from watchfleet.errors import ConfigError
 from watchfleet.model import Destination, Severity
-from watchfleet.notify.configuration import REPEAT_INTERVAL, FlapDamping, InhibitRule
+from watchfleet.notify.configuration import REPEAT_INTERVAL, InhibitRule
 from watchfleet.notify.intervals import NamedIntervals
 from watchfleet.notify.loading import Loaded, Source, load, source_of
 from watchfleet.notify.matchers import matcher
@@ -109,7 +109,6 @@ def default_node(dedup_window: timedelta) -> Node:
         group_wait=AT_ONCE,
         group_interval=AT_ONCE,
         repeat_interval=REPEAT_INTERVAL,
-        flap_damping=FlapDamping(),
         dedup_window=dedup_window,
     )
 

@@ -7,6 +7,7 @@ that is held back leaves the reason behind. And an alert may be held back becaus
 told a moment ago.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Terms:
         repeat: When what still fires is told again.
         send_resolved: Whether it hears of ends.
         muted: Why nothing is told at this time, such as `muted:nights`; empty if something may be.
-        dedup_window: How long an alert that fires again is not told again.
+        dedup_window: How long an alert that fires again is not told again, if its rule says nothing.
         flap_damping: When to hold back what comes and goes.
     """
 
@@ -104,12 +105,13 @@ def judge(
     shown = [alert for alert in alerts if alert.fingerprint not in held]
     firing = {alert.fingerprint for alert in shown if not alert.is_over(now)}
     resolved = {alert.fingerprint for alert in shown if alert.is_over(now)}
-    recent = _recent(entry, firing, terms, now)
+    windows = _windows(alerts, terms)
+    recent = _recent(entry, firing, windows, now)
     if firing and recent >= firing - (entry.firing if entry else frozenset()) and recent:
         held |= dict.fromkeys(recent, DEDUP_WINDOW)
         shown = [alert for alert in shown if alert.fingerprint not in recent]
         firing -= recent
-    again = _again(entry, alerts, held, terms)
+    again = _again(entry, alerts, held, terms, windows)
     if not shown:
         return Verdict(None, held=held, again_at=again)
     last = Told(entry.firing, entry.resolved, entry.at) if entry else None
@@ -125,7 +127,7 @@ def judge(
     if not reason.sends:
         gone = {name: str(reason) for name in resolved - told} if reason is Reason.NEVER_FIRED else {}
         return Verdict(reason, held={**gone, **held}, again_at=again)
-    after = _after(entry, firing, resolved, terms, now)
+    after = _after(entry, firing, resolved, windows, now)
     sent = tuple(alert for alert in shown if terms.send_resolved or alert.fingerprint in firing)
     return Verdict(reason, sent, after, held, again)
 
@@ -150,16 +152,30 @@ def _held(
             yield alert.fingerprint, FLAPPING
 
 
-def _recent(entry: Entry | None, firing: AbstractSet[str], terms: Terms, now: datetime) -> set[str]:
+def _windows(alerts: Iterable[Alert], terms: Terms) -> defaultdict[str, timedelta]:
+    own = {one.fingerprint: one.dedup_window for one in alerts if one.dedup_window is not None}
+    return defaultdict(lambda: terms.dedup_window, own)
+
+
+def _recent(
+    entry: Entry | None, firing: AbstractSet[str], windows: Mapping[str, timedelta], now: datetime
+) -> set[str]:
     """Those that fire anew, but were told to fire a moment ago."""
-    if entry is None or not terms.dedup_window:
+    if entry is None:
         return set()
-    since = now - terms.dedup_window
-    return {name for name in firing - entry.firing if name in entry.fired and entry.fired[name] > since}
+    return {
+        name
+        for name in firing - entry.firing
+        if name in entry.fired and entry.fired[name] > now - windows[name]
+    }
 
 
 def _again(
-    entry: Entry | None, alerts: Iterable[Alert], held: Mapping[str, str], terms: Terms
+    entry: Entry | None,
+    alerts: Iterable[Alert],
+    held: Mapping[str, str],
+    terms: Terms,
+    windows: Mapping[str, timedelta],
 ) -> datetime | None:
     times = []
     for alert in alerts:
@@ -167,16 +183,19 @@ def _again(
         if why == FLAPPING and terms.flap_damping:
             times.append(alert.changes[0] + terms.flap_damping.quiet)
         elif why == DEDUP_WINDOW and entry:
-            times.append(entry.fired[alert.fingerprint] + terms.dedup_window)
+            times.append(entry.fired[alert.fingerprint] + windows[alert.fingerprint])
     return min(times, default=None)
 
 
 def _after(
-    entry: Entry | None, firing: AbstractSet[str], resolved: AbstractSet[str], terms: Terms, now: datetime
+    entry: Entry | None,
+    firing: AbstractSet[str],
+    resolved: AbstractSet[str],
+    windows: Mapping[str, timedelta],
+    now: datetime,
 ) -> Entry:
     told = ((entry.told if entry else frozenset()) | firing) - resolved
-    since = now - terms.dedup_window
-    fired = {name: at for name, at in (entry.fired if entry else {}).items() if at > since}
-    if terms.dedup_window:
-        fired |= dict.fromkeys(firing, now)
+    before = entry.fired if entry else {}
+    fired = {name: at for name, at in before.items() if at > now - windows[name]}
+    fired |= {name: now for name in firing if windows[name]}
     return Entry(frozenset(firing), frozenset(resolved), told, fired, now)

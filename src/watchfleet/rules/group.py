@@ -19,6 +19,7 @@ from watchfleet.promql.catalogue import metrics
 from watchfleet.rules import group_state, output, store
 from watchfleet.rules.assess import Assessed, Moment, assess
 from watchfleet.rules.group_state import GroupState, RuleState
+from watchfleet.rules.model import RuleOptions
 from watchfleet.rules.plan import Change, Identity, Observation, by_identity, changes, identity
 from watchfleet.rules.prepared import PreparedGroup, PreparedRule
 from watchfleet.rules.reading import read
@@ -146,8 +147,9 @@ class _Run:
             yield Decided(rule, self._group.key, change)
 
     def _told(self, saved: Sequence[Saved]) -> list[Told]:
-        channels = {rule.key: rule.rule.options.channels for rule in self._group.rules}
-        return [Told(one, channels.get(one.decided.rule)) for one in saved]
+        options = {rule.key: rule.rule.options for rule in self._group.rules}
+        own = (options.get(one.decided.rule, RuleOptions()) for one in saved)
+        return [Told(one, said.channels, said.dedup_window) for one, said in zip(saved, own, strict=True)]
 
     def _write_alerts(self) -> None:
         outputs = {

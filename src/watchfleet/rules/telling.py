@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -24,15 +24,17 @@ _UNKNOWN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A transition, and where its rule wants it to be told.
+    """A transition, and how its rule wants it to be told.
 
     Attributes:
         saved: The transition.
         channels: The rule's own channels; None leaves it to the routes.
+        dedup_window: The rule's own; likewise.
     """
 
     saved: Saved
     channels: Sequence[str] | None = None
+    dedup_window: timedelta | None = None
 
 
 def tell(
@@ -67,4 +69,4 @@ def _news(told: Told) -> Iterator[Alert]:
         ends_at=alert.standing.resolved_at,
         fingerprint=change.fingerprint,
     )
-    yield of_rule(facts, change.at, told.channels)
+    yield of_rule(facts, change.at, told.channels, told.dedup_window)

@@ -1,7 +1,7 @@
 """What one destination is told of a group, step by step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from watchfleet.notify.configuration import FlapDamping
@@ -114,6 +114,16 @@ def test_within_the_dedup_window_the_same_alert_is_told_once_and_after_it_if_it_
     receiver.now = NOW + 5 * MINUTE
     late = receiver.look(fires("a"))
     assert (names(late), late.reason) == ("a", Reason.NEW_FIRING)
+
+
+def test_the_dedup_window_of_a_rule_wins_over_its_route_s() -> None:
+    receiver = Receiver(Terms(timedelta(hours=1), dedup_window=5 * MINUTE))
+    for alert, told in ((fires("a"), "a"), (over("a"), "a"), (fires("a"), "a"), (over("a"), "a")):
+        assert names(receiver.look(replace(alert, dedup_window=timedelta(0)))) == told
+    longer, told_at = replace(fires("b"), dedup_window=10 * MINUTE), receiver.now
+    receiver.look(longer)
+    receiver.look(replace(over("b"), dedup_window=10 * MINUTE))
+    assert receiver.look(longer).again_at == told_at + 10 * MINUTE
 
 
 def test_an_end_within_the_dedup_window_whose_firing_was_not_told_is_not_told_either() -> None:

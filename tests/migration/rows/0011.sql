@@ -1,0 +1,1 @@
+INSERT INTO notify_alert (fingerprint, labels, annotations, starts_at, updated_at, expires, generator_url, dedup_window, changes) VALUES ('d0d0', '{"alertname": "DependencyDown"}', '{}', '2026-01-01 12:00:00+00', '2026-01-01 12:00:00+00', false, '', '0 seconds', '{}');
