@@ -131,7 +131,12 @@ def test_what_had_samples_in_a_span(client: FlaskClient) -> None:
     rollups.drain(get_engine(), NOW + timedelta(hours=2))
     assert get(client, "label/job/values", start=AT - 86_400, end=AT - 6 * 3600) == ["gone"]
     assert get(client, "label/job/values", start=AT - 86_400) == ["api", "db", "gone"]
-    assert get(client, "label/job/values", start=AT - 40 * 86_400) == ["api", "db", "gone"]
+    older = [Sample("old", {"job": "older"}, Kind.EVENT, AT - 5 * 86_400, 1.0)]
+    with transaction() as connection:
+        ingest.write_samples(connection, "b2", older, NOW)
+    rollups.drain(get_engine(), NOW + timedelta(hours=2))
+    assert get(client, "label/job/values", start=AT - 3.5 * 86_400) == ["api", "db", "gone"]
+    assert get(client, "label/job/values", start=AT - 40 * 86_400) == ["api", "db", "gone", "older"]
     assert get(client, "label/job/values", end=AT - 30 * 86_400) == []
 
 

@@ -16,8 +16,8 @@ _RAW: Final = timedelta(minutes=30)
 """How much of a span's end is looked up among the samples: more than rollups are late when all is well."""
 _FINE: Final = timedelta(hours=3)
 """How much of its end is looked up among the rollups of 5 minutes."""
-_LONG: Final = timedelta(days=3)
-"""A span from which on rollups of a day serve, not those of an hour."""
+_HOURLY: Final = timedelta(days=3)
+"""How much of its end is looked up among the rollups of an hour; what is before it, among those of a day."""
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -77,11 +77,12 @@ def _active(connection: Connection, during: During, now: datetime) -> Ints:
     """The series that had samples in a span."""
     start = max(during.start or _EARLIEST, _EARLIEST)
     end = max(min(during.end or now, now), _EARLIEST + _FINE)
-    raw, fine = max(start, end - _RAW), max(start, end - _FINE)
-    tier, width = ("24h", timedelta(days=1)) if end - start > _LONG else ("1h", timedelta(hours=1))
+    raw, fine, hourly = (max(start, end - back) for back in (_RAW, _FINE, _HOURLY))
     query = "SELECT series_id FROM samples WHERE ts >= :raw AND ts <= :end GROUP BY 1"
     query += " UNION SELECT series_id FROM rollup_5m WHERE bucket >= :fine AND bucket <= :end GROUP BY 1"
-    coarse = f"rollup_{tier} WHERE bucket > :first AND bucket <= :fine"
-    query += f" UNION SELECT series_id FROM {coarse} GROUP BY 1"  # noqa: S608 - one of two tables
-    ids = connection.scalars(text(query), {"raw": raw, "fine": fine, "end": end, "first": start - width})
-    return np.array(list(ids), np.int64)
+    query += " UNION SELECT series_id FROM rollup_1h WHERE bucket > :hour AND bucket <= :fine GROUP BY 1"
+    times = {"raw": raw, "fine": fine, "hour": hourly - timedelta(hours=1), "end": end}
+    if start < hourly:
+        query += " UNION SELECT series_id FROM rollup_24h WHERE bucket > :day AND bucket <= :hour GROUP BY 1"
+        times["day"] = start - timedelta(days=1)
+    return np.array(list(connection.scalars(text(query), times)), np.int64)
