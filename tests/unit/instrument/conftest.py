@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from math import inf
 
 import pytest
+from celery import signals
+from celery.utils.dispatch import Signal
 from flask import Flask
 from requests import Session
 
@@ -42,3 +44,6 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Flask, "__call__", Flask.__call__)
     monkeypatch.setattr(Session, "send", Session.send)
     monkeypatch.setattr(logging.Logger, "handle", logging.Logger.handle)
+    for signal in vars(signals).values():
+        if isinstance(signal, Signal):
+            monkeypatch.setattr(signal, "receivers", [*signal.receivers])
