@@ -93,6 +93,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer_latin(self, _: str) -> None:
         self.send(200, "Grüße".encode("latin-1"), Content_Type="text/plain; charset=ISO-8859-1")
 
+    def answer_json(self, body: str) -> None:
+        self.send(200, base64.urlsafe_b64decode(body), Content_Type="application/json")
+
     def answer_big(self, size: str) -> None:
         self.send(200, b"x" * int(size) + b"end")
 

@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "config": "watchfleet.cli.config:config",
     "db": "watchfleet.cli.db:db",
     "channels": "watchfleet.cli.channels:channels",
+    "probe": "watchfleet.cli.probe:probe",
+    "probes": "watchfleet.cli.probe:probes",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "memory": "watchfleet.cli.memory:memory",

@@ -1,37 +1,47 @@
 """`http`: does a web server answer a request as it should? Every target of a batch in one libcurl loop."""
 
-import re
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import pycurl
-from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, WithJsonSchema
 
 from watchfleet import __version__
 from watchfleet.addresses import Guard, operator_guard
 from watchfleet.model import Measurement, ProbeResult
-from watchfleet.probes import reasons
+from watchfleet.probes import http_answer, reasons
+from watchfleet.probes.fields import EXPIRY
+from watchfleet.probes.http_answer import Answer
+from watchfleet.probes.http_options import HttpOptions
 from watchfleet.probes.multi import borrowed
-from watchfleet.probes.probe import Attempt, Deadline, Options, Target
+from watchfleet.probes.probe import Attempt, Deadline, Target
 from watchfleet.probes.reasons import Reason
 from watchfleet.settings import get_settings
 
 USER_AGENT: Final = f"watchfleet/{__version__}"
-_STATUS: Final = re.compile(r"[1-5]xx|[1-5]\d\d|([1-5]\d\d)-([1-5]\d\d)")
-_STATUS_SCHEMA: Final = {
-    "anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^({_STATUS.pattern})$"}]
-}
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TLS_VERDICTS: Final = {  # OpenSSL's X509_V_*
     0: Reason.TLS_WRONG_HOST,  # libcurl compares the names itself: OpenSSL has no complaint,
     1: Reason.TLS_WRONG_HOST,  # or was not asked yet
     9: Reason.TLS_NOT_YET_VALID,
     10: Reason.TLS_EXPIRED,
     62: Reason.TLS_WRONG_HOST,
+}
+HEADERS_CAP: Final = 200
+AGAIN_MS: Final = 2_000
+"""The longest second look at a certificate that is not valid, in milliseconds."""
+_ASKED_VERSIONS: Final = {
+    "any": pycurl.CURL_HTTP_VERSION_NONE,
+    "1.0": pycurl.CURL_HTTP_VERSION_1_0,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2_0,
+}
+_VERSIONS: Final = {
+    pycurl.CURL_HTTP_VERSION_1_0: "1.0",
+    pycurl.CURL_HTTP_VERSION_1_1: "1.1",
+    pycurl.CURL_HTTP_VERSION_2_0: "2",
 }
 _CURL_ERRORS: Final = {
     pycurl.E_COULDNT_RESOLVE_HOST: Reason.DNS_FAILURE,
@@ -44,83 +54,6 @@ _CURL_ERRORS: Final = {
     pycurl.E_SEND_ERROR: Reason.CONNECTION_RESET,
     pycurl.E_PARTIAL_FILE: Reason.CONNECTION_RESET,
 }
-
-
-def _known_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-        raise ValueError("write an address like https://example.org/health")
-    if any(ord(character) <= 0x20 or ord(character) == 0x7F for character in url):
-        raise ValueError("an address holds no spaces; write %20")
-    return url
-
-
-def _statuses(value: object) -> object:
-    """`200`, `[200, 204]` and `2xx` are all fine in YAML."""
-    listed = value if isinstance(value, list) else [value]
-    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in listed]
-
-
-def _known_status(value: str) -> str:
-    if not _STATUS.fullmatch(value):
-        raise ValueError(f"{value!r} is no HTTP status; write it like 200, 2xx or 200-204")
-    return value
-
-
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f"{name!r} is no header's name")
-    return name
-
-
-def _header_value(value: SecretStr) -> SecretStr:
-    if any(character in value.get_secret_value() for character in "\r\n\0"):
-        raise ValueError("a header's value is one line")
-    return value
-
-
-class HttpOptions(Options):
-    """The settings of `http`."""
-
-    url: Annotated[str, AfterValidator(_known_url)] = Field(
-        description="What to ask for, such as https://example.org/health."
-    )
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
-        "GET", description="The request's method."
-    )
-    headers: dict[
-        Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]
-    ] = Field(default_factory=dict, description="Header fields to send.")
-    body: str | None = Field(None, description="The request's body.")
-    username: str | None = Field(None, description="The name for basic authentication.")
-    password: SecretStr | None = Field(None, description="The password for basic authentication.")
-    expected_status: Annotated[
-        list[Annotated[str, AfterValidator(_known_status)]],
-        BeforeValidator(_statuses),
-        WithJsonSchema({"anyOf": [_STATUS_SCHEMA, {"type": "array", "items": _STATUS_SCHEMA}]}),
-    ] = Field(["2xx"], min_length=1, description="Statuses that are fine: 200, 2xx or 200-204, or a list.")
-    expected_text: str | None = Field(None, min_length=1, description="Text that the body must hold.")
-    max_redirects: int = Field(
-        5, ge=0, le=30, description="Redirects to follow; with 0, a redirect is itself the answer."
-    )
-    max_body_bytes: int = Field(
-        1_048_576, ge=0, le=67_108_864, description="No more of the body is read, nor searched."
-    )
-    verify_tls: bool = Field(default=True, description="Whether the certificate must be valid.")
-    ca_file: FilePath | None = Field(
-        None, description="Certificates to trust instead of the usual authorities, as PEM."
-    )
-
-    def accepts(self, status: int) -> bool:
-        """Whether an HTTP status is among the expected."""
-        return any(_covers(expected, status) for expected in self.expected_status)
-
-
-def _covers(expected: str, status: int) -> bool:
-    if expected.endswith("xx"):
-        return status // 100 == int(expected[0])
-    first, _, last = expected.partition("-")
-    return int(first) <= status <= int(last or first)
 
 
 def probe(target: Target, options: HttpOptions, deadline: Deadline) -> ProbeResult:  # noqa: ARG001 - the target carries them
@@ -138,14 +71,24 @@ def probe_many(targets: Sequence[Target], deadline: Deadline) -> list[ProbeResul
     try:
         with borrowed() as loop:
             ended = loop.run([exchange.curl for exchange in exchanges], deadline)
-        return [exchange.result(ended.get(exchange.curl)) for exchange in exchanges]
+            for exchange in exchanges:
+                exchange.ended = ended.get(exchange.curl)
+            untrusted = [exchange.look_again() for exchange in exchanges if exchange.is_untrusted]
+            if untrusted:
+                loop.run(untrusted, deadline)
+        return [exchange.result() for exchange in exchanges]
     finally:
         for exchange in exchanges:
-            exchange.curl.close()
+            exchange.close()
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its answer.
+
+    Attributes:
+        curl: The transfer.
+        ended: How it ended: libcurl's error code, 0 for none, and its words; None if it did not in time.
+    """
 
     def __init__(self, target: Target, guard: Guard) -> None:
         options = target.options
@@ -154,10 +97,13 @@ class _Exchange:
         self._options, self._guard = options, guard
         self._attempt = Attempt(target)
         self._body = bytearray()
+        self._headers: list[tuple[str, str]] = []
         self._seen = 0
         self._refused = ""
         self._cut = False
         self.curl = pycurl.Curl()
+        self.ended: tuple[int, str] | None = None
+        self._again: pycurl.Curl | None = None
         self._prepare(round(target.timeout.total_seconds() * 1000))
 
     def _prepare(self, timeout: int) -> None:
@@ -179,9 +125,14 @@ class _Exchange:
             (pycurl.SSL_VERIFYPEER, int(options.verify_tls)),
             (pycurl.SSL_VERIFYHOST, 2 if options.verify_tls else 0),
             (pycurl.WRITEFUNCTION, self._receive),
+            (pycurl.HTTP_VERSION, _ASKED_VERSIONS[options.http_version]),
             (pycurl.OPENSOCKETFUNCTION, self._open),
         ):
             curl.setopt(option, value)
+        if options.expected_headers:
+            curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
+        if options.is_https:
+            curl.setopt(pycurl.OPT_CERTINFO, 1)
         for option, path in _authorities(options):
             curl.setopt(option, path)
         self._prepare_request()
@@ -204,15 +155,51 @@ class _Exchange:
             curl.setopt(pycurl.USERNAME, options.username.encode())
             curl.setopt(pycurl.PASSWORD, password.encode())
 
+    @property
+    def is_untrusted(self) -> bool:
+        """Whether the server's certificate is not valid."""
+        return self.ended is not None and self.ended[0] == pycurl.E_PEER_FAILED_VERIFICATION
+
+    def look_again(self) -> pycurl.Curl:
+        """A handshake that trusts anyone and sends nothing: only for when the certificate expires."""
+        self._again = curl = pycurl.Curl()
+        for option, value in (
+            (pycurl.URL, self.curl.getinfo(pycurl.EFFECTIVE_URL)),
+            (pycurl.CONNECT_ONLY, 1),
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.TIMEOUT_MS, AGAIN_MS),
+            (pycurl.PROXY, ""),
+            (pycurl.SSL_VERIFYPEER, 0),
+            (pycurl.SSL_VERIFYHOST, 0),
+            (pycurl.OPT_CERTINFO, 1),
+            (pycurl.OPENSOCKETFUNCTION, self._open),
+        ):
+            curl.setopt(option, value)
+        return curl
+
+    def close(self) -> None:
+        """Give back what libcurl holds."""
+        self.curl.close()
+        if self._again is not None:
+            self._again.close()
+
     def _open(self, _purpose: int, address: Any) -> Any:
         """A socket for an address that libcurl is about to connect to, if it may be."""
         family, kind, protocol, where = address
         self._refused = _refusal(self._guard, where[0])
         return pycurl.SOCKET_BAD if self._refused else _Lent(family, kind, protocol)
 
+    def _take_header(self, line: bytes) -> None:
+        """A line of the answer's head; after a redirect, that of the next begins anew."""
+        if line.startswith(b"HTTP/"):
+            self._headers.clear()
+        elif len(self._headers) < HEADERS_CAP:
+            name, _, value = line.decode("latin-1").partition(":")
+            self._headers.append((name.strip().lower(), value.strip()))
+
     def _receive(self, chunk: bytes) -> int | None:
         self._seen += len(chunk)
-        if self._options.expected_text is not None:
+        if self._options.reads_body:
             room = self._options.max_body_bytes - len(self._body)
             self._body += chunk[: max(0, room)]
         if self._seen <= self._options.max_body_bytes:
@@ -220,24 +207,30 @@ class _Exchange:
         self._cut = True
         return 0  # libcurl ends the transfer
 
-    def result(self, ended: tuple[int, str] | None) -> ProbeResult:
-        """The verdict, given how the transfer ended."""
+    def result(self) -> ProbeResult:
+        """The verdict."""
         taken = float(self.curl.getinfo(pycurl.TOTAL_TIME))
-        if ended is None:
+        if self.ended is None:
             return self._attempt.down(Reason.TIMEOUT, "no answer in time")
-        code, words = ended
+        code, words = self.ended
+        expiry = _earliest_expiry(self._again or self.curl) if self._options.is_https else None
+        values = [*self._phases(), *([Measurement(EXPIRY, expiry)] if expiry is not None else [])]
         if code and not (code == pycurl.E_WRITE_ERROR and self._cut):
-            return self._attempt.down(*self._failure(code, words), self._phases(), duration=taken)
+            return self._attempt.down(*self._failure(code, words), values, duration=taken)
         status = int(self.curl.getinfo(pycurl.RESPONSE_CODE))
-        values = [Measurement("probe_http_status_code", float(status)), *self._phases()]
-        if not self._options.accepts(status):
-            expected = ", ".join(self._options.expected_status)
-            detail = f"status {status}, expected {expected}"
-            return self._attempt.down(Reason.UNEXPECTED_STATUS, detail, values, duration=taken)
-        if not self._holds_text():
-            detail = "the body does not hold the expected text"
-            return self._attempt.down(Reason.BODY_MISMATCH, detail, values, duration=taken)
+        values.insert(0, Measurement("probe_http_status_code", float(status)))
+        fault = http_answer.fault(self._options, self._answer(status))
+        if fault:
+            return self._attempt.down(*fault, values, duration=taken)
+        limit = self._options.degraded_before_expiry
+        if limit is not None and expiry is not None and expiry - time.time() < limit.total_seconds():
+            return self._attempt.degraded(Reason.TLS_EXPIRES_SOON, "the certificate expires soon", values)
         return self._attempt.up(values, duration=taken)
+
+    def _answer(self, status: int) -> Answer:
+        version = _VERSIONS.get(int(self.curl.getinfo(pycurl.INFO_HTTP_VERSION)), "")
+        kind = self.curl.getinfo(pycurl.CONTENT_TYPE) or ""
+        return Answer(status, version, self._headers, bytes(self._body), kind)
 
     def _failure(self, code: int, words: str) -> tuple[Reason, str]:
         if self._refused:
@@ -248,25 +241,6 @@ class _Exchange:
             verdict = int(self.curl.getinfo(pycurl.SSL_VERIFYRESULT))
             return _TLS_VERDICTS.get(verdict, Reason.TLS_UNTRUSTED), words
         return _CURL_ERRORS.get(code, Reason.PROTOCOL_ERROR), words
-
-    def _holds_text(self) -> bool:
-        text = self._options.expected_text
-        if text is None:
-            return True
-        return any(text.encode(charset) in self._body for charset in self._charsets(text))
-
-    def _charsets(self, text: str) -> list[str]:
-        """UTF-8, and what the server says that it speaks, if that can write the text."""
-        kind = self.curl.getinfo(pycurl.CONTENT_TYPE) or ""
-        found = re.search(r"charset=\"?([\w.:-]+)", kind, re.IGNORECASE)
-        charsets = ["utf-8"]
-        if found:
-            try:
-                text.encode(found[1])
-                charsets.append(found[1])
-            except (LookupError, UnicodeEncodeError):
-                pass
-        return charsets
 
     def _phases(self) -> list[Measurement]:
         """Seconds that each phase took, by blackbox_exporter's names."""
@@ -304,6 +278,13 @@ class _Lent(socket.socket):
 @lru_cache(maxsize=4096)
 def _refusal(guard: Guard, address: str) -> str:
     return guard.refusal(address)
+
+
+def _earliest_expiry(curl: pycurl.Curl) -> float | None:
+    """When the first of the certificates expires that the server presented, in Unix seconds."""
+    presented = [dict(fields) for fields in curl.getinfo(pycurl.INFO_CERTINFO)]
+    ends = [ssl.cert_time_to_seconds(one["Expire date"]) for one in presented if "Expire date" in one]
+    return float(min(ends)) if ends else None
 
 
 def _authorities(options: HttpOptions) -> list[tuple[int, str]]:

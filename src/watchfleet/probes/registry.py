@@ -30,6 +30,11 @@ class Entry(NamedTuple):
 
 PROBES: Final = {
     "http": Entry("watchfleet.probes.http:probe", bulk="watchfleet.probes.http:probe_many"),
+    "tcp": Entry("watchfleet.probes.tcp:probe"),
+    "tls": Entry("watchfleet.probes.tls:probe"),
+    "dns": Entry("watchfleet.probes.dns:probe"),
+    "icmp": Entry("watchfleet.probes.icmp:probe"),
+    "grpc": Entry("watchfleet.probes.grpc:probe"),
     "postgres": Entry("watchfleet.probes.postgres:probe"),
     "redis": Entry("watchfleet.probes.redis:probe"),
     "rabbitmq": Entry("watchfleet.probes.rabbitmq:probe"),
@@ -38,6 +43,8 @@ PROBES: Final = {
     "celery_beat": Entry("watchfleet.probes.celery_beat:probe"),
     "disk": Entry("watchfleet.probes.disk:probe"),
     "memory": Entry("watchfleet.probes.memory:probe"),
+    "cpu": Entry("watchfleet.probes.cpu:probe"),
+    "process": Entry("watchfleet.probes.process:probe"),
 }
 
 

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.servers import free_port
@@ -104,6 +105,42 @@ def test_a_redirect_leads_nowhere_it_should_not(web: WebServer, where: str, reas
     assert outcome(checked("http", url=web.url(f"/elsewhere/{hop}"))) == ("down", reason)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"expected_pattern": '"ok":\\s*true'}, ("up", "")),
+        ({"expected_pattern": "^nothing"}, ("down", "body_mismatch")),
+        ({"forbidden_pattern": "ok"}, ("down", "body_mismatch")),
+        ({"expected_json": {"$.ok": True, "$.parts[?@.name == 'db'].up": 1}}, ("up", "")),
+        ({"expected_json": {"$.ok": 1}}, ("down", "body_mismatch")),
+        ({"expected_json": {"$.gone": True}}, ("down", "body_mismatch")),
+        ({"expected_headers": {"Content-Type": "^application/json"}}, ("up", "")),
+        ({"expected_headers": {"X-Absent": "."}}, ("down", "header_mismatch")),
+        ({"http_version": "1.1"}, ("down", "protocol_error")),
+        ({"http_version": "1.0"}, ("up", "")),
+    ],
+)
+def test_what_is_expected_of_the_answer(
+    web: WebServer, fields: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    body = base64.urlsafe_b64encode(b'{"ok": true, "parts": [{"name": "db", "up": 1}]}').decode()
+    assert outcome(checked("http", url=web.url(f"/json/{body}"), **fields)) == expected
+
+
+def test_a_body_that_is_not_json(web: WebServer) -> None:
+    result = checked("http", url=web.url("/status/200"), expected_json={"$.ok": True})
+    assert outcome(result) == ("down", "body_mismatch")
+    assert "not JSON" in result.detail
+
+
+def test_a_certificate_that_expires_soon_is_degraded() -> None:
+    with serving("soon.pem") as server:
+        fields = {"ca_file": str(TLS / "soon.pem"), "url": server.url("/status/200")}
+        assert outcome(checked("http", **fields)) == ("up", "")
+        result = checked("http", degraded_before_expiry="3650d", **fields)
+        assert outcome(result) == ("degraded", "tls_expires_soon")
+
+
 def test_a_server_that_refuses_drops_or_is_unknown() -> None:
     with serving() as server:
         assert outcome(checked("http", url=server.url("/drop"))) == ("down", "empty_response")
@@ -138,6 +175,7 @@ def test_the_certificate_s_fault_is_named(certificate: str, trusted: str | None,
         fields = {"ca_file": str(TLS / trusted)} if trusted else {}
         result = checked("http", url=server.url("/status/200"), **fields)
         assert outcome(result) == ("down" if reason else "up", reason)
+        assert (value(result, "probe_ssl_earliest_cert_expiry") < time.time()) == (reason == "tls_expired")
         assert checked("http", url=server.url("/status/200"), verify_tls=False).ok
 
 

@@ -66,7 +66,7 @@ def test_one_broken_target_of_a_thousand_is_named_by_line_and_the_others_run() -
     [
         ("kind: http", 2, "url is missing (What to ask for, such as https://example.org/health)"),
         ("kind: htpp", 3, "there is no probe of kind 'htpp' (did you mean http?)"),
-        ("url: http://h/", 2, "kind is missing (one of http, postgres"),
+        ("url: http://h/", 2, "kind is missing (one of http, tcp"),
         ("kind: memory\n  intervall: 5s", 4, "there is no setting 'intervall' (did you mean interval?)"),
         ("kind: memory\n  interval: 0.5s", 4, "interval: 500ms is not between 1s and 1d"),
         ("kind: memory\n  timeout: 16s", 4, "timeout: 16s is too long (write the interval or less"),
