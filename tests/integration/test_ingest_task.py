@@ -49,7 +49,7 @@ def stored() -> int:
 @contextmanager
 def worker(**variables: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "celery", "-A", "workers", "worker", f"--queues={INGEST_QUEUE}"]
-    command += ["--concurrency=1", "--without-gossip", "--without-mingle", "--loglevel=ERROR"]
+    command += ["--concurrency=1", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, start_new_session=True)
     try:
         yield process
@@ -62,7 +62,7 @@ def test_batches_that_a_worker_gets_twice_are_stored_once(redis_url):
     one = batch()
     python(SEND, [[batch_id, one] for batch_id in ("b1", "b1", "b2")])
     with worker(), closing(Redis.from_url(redis_url)) as broker:
-        wait_until(lambda: stored() == 40 and not broker.llen(INGEST_QUEUE) and not broker.hlen("unacked"))
+        wait_until(lambda: (stored(), broker.llen(INGEST_QUEUE), broker.hlen("unacked")) == (40, 0, 0), 60)
     assert stored() == 40
 
 
@@ -76,4 +76,4 @@ def test_a_batch_goes_back_to_its_queue_when_the_store_is_away_for_long(redis_ur
         assert "b1" in shown
         assert "host" not in shown
         with worker():
-            wait_until(lambda: stored() == 20)
+            wait_until(lambda: stored() == 20, 60)

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.policies import policy_for
-from support.ruled import LOG, steady
+from support.ruled import LOG, at, steady
 from support.servers import use_environment
 
 from watchfleet.cli import cli
-from watchfleet.clock import utcnow
 from watchfleet.rules.evaluate import evaluate_due
 from watchfleet.rules.library import get_library
 from watchfleet.web import create_app
@@ -40,7 +39,7 @@ def run(*arguments: str) -> Result:
 
 
 def evaluate() -> list[str]:
-    done = evaluate_due(get_library(), utcnow(), policy_for(LOG), lambda _: None)
+    done = evaluate_due(get_library(), at(2400), policy_for(LOG), lambda _: None)
     return [f"{change.alert.name} {change.after}" for each in done for change in each.transitions]
 
 

@@ -135,8 +135,10 @@ def database_url(postgres_server: PostgresServer, migrated_template: str) -> Ite
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running Valkey."""
     directory, password, port = tmp_path_factory.mktemp("valkey"), secrets.token_hex(16), free_port()
-    command = valkey.serve_command(valkey.configure(directory, port, password))
-    with running(command, directory / "log"):
+    configuration = valkey.configure(directory, port, password)
+    with configuration.open("a") as file:
+        file.write("appendfsync no\n")  # a disk that is busy with other tests must not hold up every client
+    with running(valkey.serve_command(configuration), directory / "log"):
         url = valkey.url(port, password)
         client = Redis.from_url(url)
         wait_until(lambda: _pings(client))
