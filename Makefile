@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A fleet is a dozen processes, and the tests start hundreds: without the cache each compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test rules-conformance fuzz-rules chaos chaos-rollups chaos-rules chaos-scraper spans lint format bench peers lock clean
