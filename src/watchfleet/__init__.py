@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from watchfleet import signals as signals
     from watchfleet.instrument.alerting import alert as alert
     from watchfleet.instrument.entry import instrument as instrument
+    from watchfleet.instrument.heartbeat import heartbeat as heartbeat
 
 __version__ = "0.1.0.dev0"
 
-_PUBLIC = {"alert", "correlation", "instrument", "signals"}
+_PUBLIC = {"alert", "correlation", "heartbeat", "instrument", "signals"}
+_WITHIN = {"alert": "instrument.alerting", "heartbeat": "instrument.heartbeat"}
 
 
 def __getattr__(name: str) -> Any:
     """Import the public parts when they are first asked for: the fleet's own processes need neither."""
-    if name == "alert":
-        return import_module(f"{__name__}.instrument.alerting").alert
+    if name in _WITHIN:
+        return getattr(import_module(f"{__name__}.{_WITHIN[name]}"), name)
     if name in _PUBLIC:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

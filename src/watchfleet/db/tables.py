@@ -311,6 +311,19 @@ probe_target = Table(
     Index("ix_probe_target_due_at", "due_at"),
 )
 
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("target", Text, primary_key=True),
+    _instant("started_at", nullable=True),
+    _instant("ended_at", nullable=True),
+    _instant("succeeded_at", nullable=True),
+    Column("failed", Boolean, nullable=False, server_default="false"),
+    Column("exit_code", SmallInteger, nullable=True),
+    Column("said", Text, nullable=False, server_default=""),
+    Column("run_seconds", Double, nullable=True, comment="Of the last run with both ends known"),
+)
+
 scrape_target = Table(
     "scrape_target",
     metadata,

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ def instrument(
     timeout: float = 5.0,
     spool_dir: str | Path | None = None,
     spool_bytes: int = 256 << 20,
+    heartbeats: Mapping[str, str] | None = None,
 ) -> Client:
     """Have this application report to the fleet. Call it where the application is made, as often as you like.
 
@@ -65,6 +67,8 @@ def instrument(
             nothing is lost when a process is killed: the next one that reports ships what it left. Any
             processes of the machine may share it. Without it, rows wait in memory. The first call decides.
         spool_bytes: How much may be in that folder; beyond it the oldest rows are dropped, and told of.
+        heartbeats: The address of the heartbeat that a Celery task pings when it begins and ends, by the
+            task's name.
 
     Returns:
         The client, whose `flush()` waits until everything recorded is with the broker.
@@ -89,6 +93,8 @@ def instrument(
         business.install()
         traced = tracing.start(client.service, exporters=exporters, endpoint=otlp_endpoint)
         join(app, engine, traced=traced)
+        if heartbeats:
+            import_module("watchfleet.instrument.heartbeat").follow(heartbeats)
     except Exception as error:  # noqa: BLE001 - the host must not suffer from any fault of ours
         faults.note("instrument", type(error).__name__, error)
     return client

@@ -41,6 +41,7 @@ PROBES: Final = {
     "celery_workers": Entry("watchfleet.probes.celery_workers:probe"),
     "celery_queue": Entry("watchfleet.probes.celery_queue:probe"),
     "celery_beat": Entry("watchfleet.probes.celery_beat:probe"),
+    "heartbeat": Entry("watchfleet.probes.heartbeat:probe", bulk="watchfleet.probes.heartbeat:probe_many"),
     "disk": Entry("watchfleet.probes.disk:probe"),
     "memory": Entry("watchfleet.probes.memory:probe"),
     "cpu": Entry("watchfleet.probes.cpu:probe"),

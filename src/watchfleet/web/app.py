@@ -12,6 +12,7 @@ from watchfleet.web.metrics_api import api as metrics_api
 from watchfleet.web.monitor import Monitor
 from watchfleet.web.notifications import api as notifications
 from watchfleet.web.pages import pages
+from watchfleet.web.ping import pings
 from watchfleet.web.prometheus_api import api as prometheus
 from watchfleet.web.remote_write import receiver
 from watchfleet.web.rules import api as rules
@@ -31,7 +32,7 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
     app.extensions[EXTENSION] = monitor or Monitor()
     app.extensions[WAKE] = wake
     apis = (alertmanager, memory, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
-    for blueprint in (health, metrics, pages, *apis):
+    for blueprint in (health, metrics, pages, pings, *apis):
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
     app.after_request(_harden)
