@@ -1,9 +1,11 @@
 """OpenTelemetry's variables by what a real collector gets, and what a dead one costs."""
 
 import os
+import socket
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
 from support.otlp import Collector, http_collector
 from support.servers import free_port
 
@@ -71,3 +73,18 @@ def test_a_port_where_nobody_listens_costs_a_counter(
     lost = [sample for sample in client.buffer.cut(100).samples if sample.name == provider.LOST]
     assert sum(sample.value for sample in lost) == 100
     assert {sample.labels["reason"] for sample in lost} == {"not_sent"}
+
+
+@pytest.mark.timeout(8)  # by itself an exporter waits for ten seconds
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_collector_that_hangs_is_left_after_the_timeout_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch, client: Client, protocol: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        hanging = {"OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+        (found,) = destinations({**hanging, "OTEL_BSP_EXPORT_TIMEOUT": "300"})
+        exporter = provider._maker(found)()
+        span = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("a")
+        span.end()
+        assert exporter.export([span]) is SpanExportResult.FAILURE

@@ -69,6 +69,24 @@ def test_what_cannot_be_used_is_named_with_its_mend(environment: dict[str, str],
     assert complaint in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("variables", "timeout"),
+    [
+        ({}, None),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "2500"}, 2.5),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "30000"}, 10),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "2500", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}, 1),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "2500", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "60"}, 2.5),
+    ],
+)
+def test_the_shorter_timeout_counts(variables: dict[str, str], timeout: float | None) -> None:
+    for endpoint in ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        (found,) = destinations({endpoint: BASE, **variables})
+        assert found.options.get("timeout") == timeout
+    with pytest.raises(ConfigError, match="OTEL_BSP_EXPORT_TIMEOUT=soon"):
+        destinations({"OTLP_ENDPOINT": BASE, "OTEL_BSP_EXPORT_TIMEOUT": "soon"})
+
+
 def test_the_limits_of_the_queue_are_opentelemetrys_variables() -> None:
     assert limits({}) == Limits(0.5, 2048, 512)
     environment = {

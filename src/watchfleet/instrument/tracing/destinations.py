@@ -15,6 +15,8 @@ _GRPC_PORT: Final = 4317
 _TRACES_PATH: Final = "/v1/traces"
 _OWN_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _ENDPOINTS: Final = ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_BATCH_TIMEOUT: Final = "OTEL_BSP_EXPORT_TIMEOUT"
+_TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _PROTOCOL_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
@@ -91,14 +93,28 @@ def _endpoint(environment: Mapping[str, str]) -> str | None:
 def _destination(name: str, environment: Mapping[str, str], endpoint: str | None) -> Destination:
     if name not in {OTLP, GRPC, HTTP}:
         return Destination(name, {})
-    exporter = _protocol(environment, endpoint) if name == OTLP else name
+    exporter, timeout = _protocol(environment, endpoint) if name == OTLP else name, _timeout(environment)
     if endpoint is None or endpoint == environment.get(_OWN_ENDPOINT):
-        return Destination(exporter, {"endpoint": endpoint} if endpoint else {})
+        return Destination(exporter, {"endpoint": endpoint, **timeout} if endpoint else timeout)
     if urlsplit(endpoint).scheme not in {"http", "https"}:
         raise ConfigError(
             f"the OTLP endpoint {endpoint} has no scheme", mend="begin it with http:// or https://"
         )
-    return Destination(exporter, {"endpoint": _traces_url(endpoint) if exporter == HTTP else endpoint})
+    return Destination(
+        exporter, {"endpoint": _traces_url(endpoint) if exporter == HTTP else endpoint, **timeout}
+    )
+
+
+def _timeout(environment: Mapping[str, str]) -> dict[str, float]:
+    """The seconds for a batch, where `OTEL_BSP_EXPORT_TIMEOUT` allows fewer than the exporter takes."""
+    if not environment.get(_BATCH_TIMEOUT, "").strip():
+        return {}
+    seconds = _number(environment, _BATCH_TIMEOUT, 0) / 1000
+    own = next((environment[name] for name in _TIMEOUTS if environment.get(name)), "10")
+    try:
+        return {"timeout": min(seconds, float(own))}
+    except ValueError:
+        raise ConfigError(f"an exporter's timeout is {own!r}", mend="set it to a number of seconds") from None
 
 
 def _protocol(environment: Mapping[str, str], endpoint: str | None) -> str:
