@@ -71,6 +71,17 @@ def test_a_name_and_a_password_log_in_over_tls(monkeypatch: pytest.MonkeyPatch, 
         assert len(mailbox.mails) == 1
 
 
+@pytest.mark.parametrize(("spoken", "said"), [("tls", "tls"), ("starttls", "starttls"), ("starttls", "none")])
+def test_smtp_security_is_how_the_server_is_spoken_to(
+    monkeypatch: pytest.MonkeyPatch, spoken: str, said: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with smtp_receiver(security=spoken) as (mailbox, port):
+        done = sent(monkeypatch, "email", **{**mail(port), "SMTP_SECURITY": said})
+    assert (done.exit_code == 0) == (spoken == said), done.output
+    assert len(mailbox.mails) == (spoken == said)
+
+
 @pytest.mark.parametrize("variable", ["ALERT_EMAIL_ENABLED", "SMTP_HOST", "ALERT_EMAIL_TO"])
 def test_no_mail_goes_out_when_one_of_its_variables_is_not_set(
     monkeypatch: pytest.MonkeyPatch, variable: str
