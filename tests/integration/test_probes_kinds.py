@@ -110,6 +110,7 @@ def test_a_broker_that_is_away_says_nothing_of_its_queues_and_workers() -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     assert outcome(checked("celery_queue", url=url, queues=["a"])) == ("unknown", "connection_refused")
     assert outcome(checked("celery_workers", url=url, expected=["a"])) == ("unknown", "connection_refused")
+    assert outcome(checked("celery_canary", url=url, queues=["a"])) == ("unknown", "connection_refused")
     refused = f"amqp://127.0.0.1:{free_port()}//"
     assert outcome(checked("rabbitmq", url=refused)) == ("down", "connection_refused")
     with silent_port() as port:
@@ -158,6 +159,47 @@ def test_workers_answer_and_a_killed_one_is_missed(
             assert not list(redis.scan_iter("*reply*"))
     nobody = checked("celery_workers", url=redis_url)
     assert (outcome(nobody), nobody.detail) == (("down", "workers_missing"), "no worker answers")
+
+
+@pytest.mark.parametrize("broker", ["redis_url", "rabbitmq_url"])
+def test_a_task_gets_through_each_queue_that_is_worked_on(
+    broker: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue(broker)
+    shop = {"url": url, "queues": ["shop"]}
+    with (
+        worker(url, "shop", tmp_path / "shop.log") as at_work,
+        worker(url, "mail", tmp_path / "mail.log"),
+    ):
+        wait_until(lambda: checked("celery_canary", url=url, queues=["shop", "mail"]).ok)
+        result = checked("celery_canary", url=url, queues=["shop", "mail"])
+        assert outcome(result) == ("up", "")
+        taken = values(result, "celery_canary_seconds", "queue")
+        assert taken.keys() == {"shop", "mail"}
+        assert 0 < max(taken.values()) == result.duration
+        at_work.send_signal(signal.SIGSTOP)
+        hangs = checked("celery_canary", url=url, queues=["shop", "mail"], timeout="1s")
+        assert (outcome(hangs), hangs.detail) == (
+            ("down", "no_progress"),
+            "no task got through shop within 1 s",
+        )
+        assert values(hangs, "celery_canary_seconds", "queue").keys() == {"mail"}
+        time.sleep(1)  # what is not taken expires, so that nothing piles up in front of a worker that hangs
+        at_work.send_signal(signal.SIGCONT)
+        wait_until(lambda: checked("celery_canary", **shop).ok)
+        assert at_work.poll() is None
+    nobody = checked("celery_canary", url=url, queues=["nobody"], timeout="1s")
+    assert outcome(nobody) == ("down", "no_progress")
+
+
+def test_a_canary_leaves_nothing_on_redis(redis_url: str, tmp_path: Path) -> None:
+    with worker(redis_url, "shop", tmp_path / "shop.log"):
+        wait_until(lambda: checked("celery_canary", url=redis_url, queues=["shop"]).ok)
+        with closing(Redis.from_url(redis_url, decode_responses=True)) as redis:
+            bound = set(redis.smembers("_kombu.binding.watchfleet.canary"))
+            kept = [name for name in redis.scan_iter("*canary*") if not name.startswith("_kombu")]
+    assert kept == []
+    assert len(bound) == 1
 
 
 def test_the_fleet_s_own_workers_may_still_be_starting(environment: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NOT_SERVING = "not_serving"
     NO_LEADER = "no_leader"
     NO_PING_YET = "no_ping_yet"
+    NO_PROGRESS = "no_progress"
     PATH_MISSING = "path_missing"
     PING_LATE = "ping_late"
     PING_MISSED = "ping_missed"

@@ -40,6 +40,7 @@ PROBES: Final = {
     "rabbitmq": Entry("watchfleet.probes.rabbitmq:probe"),
     "celery_workers": Entry("watchfleet.probes.celery_workers:probe"),
     "celery_queue": Entry("watchfleet.probes.celery_queue:probe"),
+    "celery_canary": Entry("watchfleet.probes.celery_canary:probe"),
     "celery_beat": Entry("watchfleet.probes.celery_beat:probe"),
     "heartbeat": Entry("watchfleet.probes.heartbeat:probe", bulk="watchfleet.probes.heartbeat:probe_many"),
     "disk": Entry("watchfleet.probes.disk:probe"),
