@@ -31,9 +31,11 @@ SAID |= {"header-2", "body", "linking", "link", "link_error", "lost-error", "hun
 EVERYTHING = {f"say {word}" for word in SAID} | {f"retried {number}" for number in range(3)}
 EVERYTHING |= {"request", "fails", "lost", "told", "hangs", "killed 0", "killed 1"}
 
+FORKS = 100 if os.environ.get("EVERY_POOL") else 20
+"""Tasks for the pool that makes a child for each."""
 POOLS = [
     (http_collector, 100, ("--pool=prefork", "--concurrency=2")),
-    (http_collector, 20, ("--pool=prefork", "--concurrency=2", "--max-tasks-per-child=1")),
+    (http_collector, FORKS, ("--pool=prefork", "--concurrency=2", "--max-tasks-per-child=1")),
     (grpc_collector, 100, ("--pool=gevent", "--concurrency=50")),
     (grpc_collector, 100, ("--pool=prefork", "--concurrency=2", "--max-tasks-per-child=10")),
     (grpc_collector, 100, ("--pool=threads", "--concurrency=8")),
@@ -103,6 +105,17 @@ def test_the_id_of_a_request_survives_every_primitive(host: Host) -> None:
     assert len(made) == 32
     everyone = [line.split(" ", 2)[1] for line in host.log.read_text().splitlines()]
     assert set(everyone) == {"order-4711", "second.one", made}
+
+
+def test_the_id_of_a_task_survives_the_kill_of_its_whole_worker(host: Host) -> None:
+    host.environment["VISIBILITY_TIMEOUT"] = "2"
+    with host.web() as site:
+        post(f"{site}/fatal", X_Request_ID="order-4712").close()
+    with host.worker("--concurrency=1") as worker:
+        assert worker.wait(60) == -signal.SIGKILL
+    assert host.lines("order-4712") == ["fatal"]
+    with host.worker("--concurrency=1"):
+        wait_until(lambda: host.lines("order-4712") == ["fatal", "fatal"], 60)
 
 
 @pytest.mark.parametrize(

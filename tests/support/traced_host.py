@@ -24,6 +24,11 @@ celery.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
     worker_prefetch_multiplier=1,
+    broker_transport_options={
+        "visibility_timeout": int(os.environ.get("VISIBILITY_TIMEOUT", "3600")),
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    },
 )
 engine = sqlalchemy.create_engine("sqlite://")
 app = Flask("host")
@@ -85,6 +90,14 @@ def lost() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@celery.task(name="fatal", acks_late=True)
+def fatal(name: str) -> None:
+    """The end of its worker, parent and children, when it runs for the first time."""
+    logger.info("fatal")
+    if once(name):
+        os.killpg(0, signal.SIGKILL)
+
+
 @celery.task(name="outer")
 def outer(url: str) -> None:
     logger.info("outer")
@@ -111,6 +124,12 @@ def primitives() -> str:
     lost.apply_async(link_error=[say.si("lost-error"), told.s()])
     hangs.apply_async(link_error=say.si("hung-error"))
     return correlation.current() or ""
+
+
+@app.post("/fatal")
+def end() -> str:
+    fatal.delay("fatal")
+    return "ok"
 
 
 @app.post("/outer")
