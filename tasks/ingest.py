@@ -11,7 +11,7 @@ from watchfleet.db.engine import in_transaction
 from watchfleet.errors import StoreUnavailableError
 from watchfleet.fleet import INGEST_TASK
 from watchfleet.metrics import ingest
-from watchfleet.rules.bell import of_batch
+from watchfleet.rules.bell import of_entries
 
 PATIENCE: Final = 200.0
 """Seconds that a batch waits for the store where it is, within the time limit; others wait in the queue."""
@@ -21,8 +21,10 @@ PATIENCE: Final = 200.0
 def write(self: Task, batch_id: str, batch: Any) -> None:
     """Store a batch, once; it goes back to the queue when the store is away for long."""
     try:
-        in_transaction(partial(ingest.write, batch_id=batch_id, batch=batch, now=utcnow()), PATIENCE)
+        written = in_transaction(
+            partial(ingest.write, batch_id=batch_id, batch=batch, now=utcnow()), PATIENCE
+        )
     except StoreUnavailableError:
         self.apply_async((batch_id, batch), task_id=self.request.id)
     else:
-        ringer.arrived(of_batch(batch))
+        ringer.arrived(of_entries(written.series))

@@ -65,9 +65,9 @@ def families() -> tuple[Family, ...]:
         Family(
             "ingest",
             (INGEST_QUEUE,),
-            "prefork",
-            1,
-            "decoding is CPU work on others' data: a child that dies takes one batch with it, no more",
+            "threads",
+            2,
+            "a batch waits for the store while the next is decoded; the pipe to a child would cost as much",
         ),
         Family(
             "rules",

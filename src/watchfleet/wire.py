@@ -12,8 +12,11 @@ from typing import Any, Final, NotRequired, TypedDict
 
 from watchfleet.model import Activity, Event, Kind, Sample
 
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, 2)
+"""Versions that the fleet reads: the first had the wide form of each column alone, and no `since`."""
 _METRIC_BITS: Final = 32
+_SHORT, _LONG = 1 << 16, 1 << 32
 
 
 class Batch(TypedDict):
@@ -22,8 +25,9 @@ class Batch(TypedDict):
     Attributes:
         v: The version of this form.
         series: One `[name, labels, kind]` for each distinct series of the batch.
-        index: Base64 of uint32: each sample's position in `series`.
-        ts: Base64 of int64: Unix microseconds.
+        index: Base64 of uint16, or uint32 where there are more series: each sample's position in `series`.
+        since: The earliest time, in Unix microseconds; absent for 0.
+        ts: Base64 of uint32, or int64 where it takes more: microseconds since then.
         value: Base64 of float64.
         events: One `[signal, ts, platform, account, group, fields]` for each event about an account;
             absent where there is none.
@@ -34,6 +38,7 @@ class Batch(TypedDict):
     v: int
     series: list[list[Any]]
     index: str
+    since: NotRequired[int]
     ts: str
     value: str
     events: NotRequired[list[list[Any]]]
@@ -44,9 +49,15 @@ def pack(samples: Iterable[Sample], events: Iterable[Event] = (), activity: Iter
     """Pack samples, events and activity, each in their order."""
     columns = list(zip(*samples, strict=True)) or [()] * 5
     series, index = _series(columns[0], columns[1], columns[2])
-    stamps = array("q", [round(ts * 1e6) for ts in columns[3]])
-    values = array("d", columns[4])
-    batch = Batch(v=VERSION, series=series, index=_encode(index), ts=_encode(stamps), value=_encode(values))
+    since, stamps = _times(columns[3])
+    batch = Batch(
+        v=VERSION,
+        series=series,
+        index=_encode(index),
+        since=since,
+        ts=_encode(stamps),
+        value=_encode(array("d", columns[4])),
+    )
     rows = [list(event) for event in events]
     if rows:
         batch["events"] = rows
@@ -78,7 +89,15 @@ def _series(
         if place == len(series):
             series.append([name, own, str(kind)])
         places[key] = place
-    return series, array("I", map(places.__getitem__, keys))
+    return series, array("H" if len(series) <= _SHORT else "I", map(places.__getitem__, keys))
+
+
+def _times(times: Sequence[float]) -> tuple[int, "array[int]"]:
+    """The earliest of some Unix times in microseconds, and how many microseconds after it each is."""
+    stamps = [round(ts * 1e6) for ts in times]
+    since = min(stamps, default=0)
+    wide = max(stamps, default=0) - since >= _LONG
+    return since, array("q" if wide else "I", [stamp - since for stamp in stamps])
 
 
 def _encode(column: "array[Any]") -> str:

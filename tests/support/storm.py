@@ -19,6 +19,7 @@ from enum import Enum
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from sqlalchemy import Connection, text
@@ -29,8 +30,7 @@ from support.servers import ROOT, wait_until
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import get_engine, in_transaction, transaction
 from watchfleet.metrics import ingest, marks, rollups
-from watchfleet.metrics.sketch import Ints
-from watchfleet.metrics.tiers import TIERS, Tier
+from watchfleet.metrics.tiers import TIERS
 from watchfleet.model import Kind, Sample
 
 WRITERS, WORKERS, SIZE, HOSTS = 2, 2, 40, 4
@@ -45,6 +45,19 @@ LATER = timedelta(days=2)
 _KINDS = (Kind.GAUGE, Kind.COUNTER)
 _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(["support.storm"])
+
+
+_OR_NOTHING: Final = """
+CREATE UNIQUE INDEX one_mark ON dirty_slice (tier, slice);
+CREATE FUNCTION or_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF pg_trigger_depth() > 1 THEN RETURN NEW; END IF;
+  INSERT INTO dirty_slice (shard, tier, slice, marked_at)
+    VALUES (NEW.shard, NEW.tier, NEW.slice, NEW.marked_at) ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER or_nothing BEFORE INSERT ON dirty_slice FOR EACH ROW EXECUTE FUNCTION or_nothing();
+"""
+"""Has every mark put with ON CONFLICT DO NOTHING, for its whole slice."""
 
 
 class Arm(Enum):
@@ -127,7 +140,7 @@ def ledgers(folder: Path, seed: int) -> list[Ledger]:
 
 def write(url: str, folder: Path, seed: int, number: int, arm: Arm) -> None:
     """A writer, until it is killed."""
-    _become(url, arm)
+    os.environ["DATABASE_URL"] = url
     mine, rng = ledgers(folder, seed)[number], random.Random()
     sent = mine.times()
     if sent:
@@ -147,17 +160,11 @@ def write(url: str, folder: Path, seed: int, number: int, arm: Arm) -> None:
 
 def roll(url: str, arm: Arm, number: int) -> None:
     """A rollup worker, until it is killed; half of them see every bucket as over and climb all the tiers."""
-    _become(url, arm)
+    os.environ["DATABASE_URL"] = url
     ahead = LATER if number % 2 else timedelta(0)
     while True:
         in_transaction(lambda connection: _tick(connection, utcnow() + ahead, arm), PATIENCE)
         time.sleep(random.uniform(0, 0.01))
-
-
-def _become(url: str, arm: Arm) -> None:
-    os.environ["DATABASE_URL"] = url
-    if arm is Arm.DO_NOTHING:
-        marks.put = _put_or_do_nothing
 
 
 def _deliver(ledger: Ledger, number: int, at: float, arm: Arm) -> None:
@@ -185,18 +192,6 @@ def _mark_last_windows(connection: Connection, now: datetime) -> None:
     marks.put(connection, TIERS[0], starts, np.zeros(3, np.int64), now)
 
 
-def _put_or_do_nothing(connection: Connection, tier: Tier, slices: Ints, _: Ints, now: datetime) -> None:
-    for slice_ in sorted(set(slices.tolist())):  # in order: no deadlock
-        values = {"tier": tier.position, "shard": tier.shard(slice_), "slice": marks.instant(slice_)}
-        connection.execute(
-            text(
-                "INSERT INTO dirty_slice (shard, tier, slice, marked_at)"
-                " VALUES (:shard, :tier, :slice, :now) ON CONFLICT DO NOTHING"
-            ),
-            {**values, "now": now},
-        )
-
-
 def storm(
     arm: Arm, folder: Path, url: str, server: Mortal, *, seed: int, seconds: float, outages: int
 ) -> Outcome:
@@ -211,11 +206,11 @@ def storm(
         seconds: How long.
         outages: How often PostgreSQL is killed in that time.
     """
-    _become(url, Arm.OURS)
+    os.environ["DATABASE_URL"] = url
     _warm_up()
     if arm is Arm.DO_NOTHING:
         with transaction() as connection:
-            connection.execute(text("CREATE UNIQUE INDEX one_mark ON dirty_slice (tier, slice)"))
+            connection.exec_driver_sql(_OR_NOTHING)
     starts: list[tuple[str, Callable[[], BaseProcess]]] = [
         ("writer", partial(_start, write, url, folder, seed, n, arm)) for n in range(WRITERS)
     ]

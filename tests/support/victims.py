@@ -26,7 +26,7 @@ def _child_of(name: str) -> Victim:
     return lambda fleet: int(psutil.Process(fleet.pid(name)).children()[0].pid)
 
 
-PREFORK = ("ingest", "rules", "background")
+PREFORK = ("rules", "background")
 VICTIMS: dict[str, Victim] = {
     **{name: _named(name) for name in ("valkey", "postgres", "web", "dispatcher", "flower")},
     "leading beat": the_leading_beat,

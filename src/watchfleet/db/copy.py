@@ -99,7 +99,7 @@ def copy_in(
     """
     body = rows.tobytes() if tails is None else _interleave(rows, tails)
     statement = f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT binary)"
-    with _cursor(connection) as cursor:
+    with raw_cursor(connection) as cursor:
         cursor.copy_expert(statement, io.BytesIO(_HEADER + body + _TRAILER), _CHUNK)
 
 
@@ -114,7 +114,7 @@ def copy_out(connection: Connection, query: str, parameters: dict[str, Any], lay
         layout: The columns, with one tail at most.
     """
     received = _Received() if layout.tails else io.BytesIO()
-    with _cursor(connection) as cursor:
+    with raw_cursor(connection) as cursor:
         statement = f"COPY ({cursor.mogrify(query, parameters).decode()}) TO STDOUT (FORMAT binary)"
         cursor.copy_expert(statement, cast("io.BytesIO", received))
     width = layout.dtype.itemsize
@@ -148,7 +148,7 @@ def _interleave(rows: NDArray[Any], tails: Sequence[bytes]) -> bytes:
 
 
 @contextmanager
-def _cursor(connection: Connection) -> Iterator[Cursor]:
+def raw_cursor(connection: Connection) -> Iterator[Cursor]:
     """A cursor beneath SQLAlchemy, which therefore must be told when the server is gone."""
     raw = connection.connection
     try:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast
 from uuid import uuid4
 
 from watchfleet.model import Activity, Event, Kind, Sample
@@ -177,6 +177,8 @@ class Buffer:
         """Take out the oldest rows, `limit` at most."""
         with self.lock:
             rows = [self._rows.popleft() for _ in range(min(limit, len(self._rows)))]
+        if set(map(type, rows)) == {Sample}:
+            return Cut(cast("list[Sample]", rows), [], [])
         return Cut(
             [row for row in rows if isinstance(row, Sample)],
             [row for row in rows if isinstance(row, Event)],

@@ -1,30 +1,49 @@
 """The batches that are in: each is entered once, together with what it adds to the counters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import psycopg2
 
+from watchfleet.db.copy import raw_cursor
+from watchfleet.metrics import marks
 from watchfleet.metrics.counters import INSERT as COUNT
 from watchfleet.metrics.counters import Tally
 from watchfleet.metrics.names import is_storable
+from watchfleet.metrics.sketch import Ints
 
 _LONGEST_ID: Final = 200
 
+
+def _compiled(statement: str) -> str:
+    """A statement with psycopg2's own placeholders: SQLAlchemy's share of it would be a third of its time."""
+    return str(text(statement).compile(dialect=psycopg2.dialect()))  # type: ignore[no-untyped-call]  # it has no types
+
+
 # One statement, as each costs a wait for the server; the savepoint is where a batch can be begun again.
-_ENTER: Final = text(
+_ENTER: Final = _compiled(
     "SAVEPOINT batch; WITH entered AS"  # noqa: S608 - all of it is ours
     " (INSERT INTO ingest_batch (id, accepted, rejected, received_at, first_us, last_us)"
     " VALUES (:id, :accepted, :rejected, :now, :first, :last) ON CONFLICT (id) DO NOTHING RETURNING id),"
-    f" counted AS ({COUNT} WHERE EXISTS (SELECT FROM entered))"
+    f" counted AS ({COUNT} WHERE EXISTS (SELECT FROM entered)),"
+    f" marked AS ({marks.INSERT} WHERE EXISTS (SELECT FROM entered))"
     " SELECT count(*) FROM entered"
 )
 
 
-Span = tuple[int, int]
-NO_SAMPLES: Final[Span] = (0, -1)
+class Samples(NamedTuple):
+    """The times of samples, in Unix microseconds, and the series of each."""
+
+    ts: Ints
+    series: Ints
+
+
+NO_SAMPLES: Final = Samples(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,7 @@ class Written:
         repeated: Samples that the store had already, of a source that may send one again in another batch.
         overflowed: Accepted samples that were counted together, as their metric has all the series it may.
         reasons: How many were rejected, by reason.
+        series: `[name, labels, kind]` of each series of the batch, unchecked.
     """
 
     accepted: int = 0
@@ -48,6 +68,7 @@ class Written:
     repeated: int = 0
     overflowed: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    series: Sequence[Any] = field(default=(), compare=False, repr=False)
 
 
 def identity(batch_id: Any) -> str:
@@ -58,25 +79,40 @@ def identity(batch_id: Any) -> str:
 
 
 def enter(
-    connection: Connection, batch_id: str, written: Written, now: datetime, span: Span = NO_SAMPLES
+    connection: Connection,
+    batch_id: str,
+    written: Written,
+    now: datetime,
+    samples: Samples = NO_SAMPLES,
 ) -> bool:
-    """Enter a batch and count it; False if it is there. Waits for a transaction that is just entering it.
+    """Enter a batch, count it, and mark the slices that it touches; False if it is there.
+
+    Waits for a transaction that is just entering it.
 
     Args:
         connection: The transaction that writes the batch.
         batch_id: As `identity` gives it.
         written: What will have become of it.
         now: The present.
-        span: The earliest and the latest of its samples' times, in Unix microseconds.
+        samples: When and of which series its samples are.
     """
-    values: dict[str, Any] = {"first": span[0], "last": span[1]}
+    first, last = span(samples.ts)
+    values: dict[str, Any] = marks.columns(*marks.of_samples(*samples, now))
+    values |= {"first": first, "last": last}
     values |= {"id": batch_id, "accepted": written.accepted, "rejected": written.rejected, "now": now}
-    entered = connection.scalar(_ENTER, {**values, **_tally(written).columns()})
+    with raw_cursor(connection) as cursor:
+        cursor.execute(_ENTER, {**values, **_tally(written).columns()})
+        ((entered,),) = cursor.fetchall()
     if not entered:
         again = Tally()
         again.add("watchfleet_ingest_batches_total", labels={"outcome": "duplicate"})
         again.save(connection)
     return bool(entered)
+
+
+def span(ts: Ints) -> tuple[int, int]:
+    """The earliest and the latest of some times; of none, an end before the start."""
+    return (int(ts.min()), int(ts.max())) if len(ts) else (0, -1)
 
 
 def leave(connection: Connection) -> None:

@@ -2,17 +2,19 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from watchfleet.errors import WatchfleetError
 from watchfleet.metrics.sketch import Floats, Ints
-from watchfleet.wire import VERSION
+from watchfleet.wire import READABLE
 
 MOST_SAMPLES: Final = 1_000_000
+FAR: Final = 1 << 62
+"""Microseconds that no time is away from 1970."""
 
 
 class BatchError(WatchfleetError):
@@ -57,16 +59,15 @@ def decode(batch: Any) -> Decoded:
     """
     if not isinstance(batch, dict):
         raise BatchError("not_a_batch")
-    if batch.get("v") != VERSION:
+    if batch.get("v") not in READABLE:
         raise BatchError("unknown_version")
     series = batch.get("series")
     events, activity = batch.get("events") or [], batch.get("activity") or []
     if not isinstance(series, list) or not isinstance(events, list) or not isinstance(activity, list):
         raise BatchError("not_a_batch")
-    index = _column(batch.get("index"), "<u4").astype(np.int64)
-    ts, value = _column(batch.get("ts"), "<i8"), _column(batch.get("value"), "<f8")
-    if not len(index) == len(ts) == len(value):
-        raise BatchError("column_length")
+    value = np.frombuffer(_raw(batch, "value", 8), "<f8")
+    index = _integers(_raw(batch, "index", 2), len(value), ("<u2", "<u4"))
+    ts = _integers(_raw(batch, "ts", 4), len(value), ("<u4", "<i8")) + _since(batch)
     if max(len(index), len(series), len(events), len(activity)) > MOST_SAMPLES:
         raise BatchError("too_large")
     if index.max(initial=-1) >= len(series):
@@ -74,13 +75,30 @@ def decode(batch: Any) -> Decoded:
     return Decoded(series, index, ts, value, events, activity)
 
 
-def _column(text: Any, kind: str) -> NDArray[Any]:
+def _raw(batch: dict[str, Any], name: str, width: int) -> bytes:
+    """A column's bytes, a multiple of the width of a narrow value."""
+    text = batch.get(name)
     if not isinstance(text, str):
         raise BatchError("not_a_batch")
     try:
         raw = b64decode(text, validate=True)
     except (Base64Error, ValueError) as error:
         raise BatchError("not_base64") from error
-    if len(raw) % np.dtype(kind).itemsize:
+    if len(raw) % width:
         raise BatchError("column_length")
-    return np.frombuffer(raw, kind)
+    return raw
+
+
+def _integers(raw: bytes, rows: int, kinds: Sequence[str]) -> Ints:
+    """A column of that many rows, whichever of two widths it has."""
+    for kind in map(np.dtype, kinds):
+        if len(raw) == rows * kind.itemsize:
+            return np.frombuffer(raw, kind).astype(np.int64)
+    raise BatchError("column_length")
+
+
+def _since(batch: dict[str, Any]) -> int:
+    since = batch.get("since", 0)
+    if not isinstance(since, int) or not abs(since) < FAR:
+        raise BatchError("not_a_batch")
+    return since

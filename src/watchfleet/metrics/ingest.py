@@ -97,15 +97,10 @@ class _Accepted:
         )
 
     @property
-    def span(self) -> batches.Span:
-        """The earliest and the latest time."""
-        return (int(self.ts.min()), int(self.ts.max())) if len(self.ts) else batches.NO_SAMPLES
-
-    @property
     def days(self) -> set[date]:
         if not len(self.ts):
             return set()
-        first, last = (at // _DAY for at in self.span)
+        first, last = (at // _DAY for at in batches.span(self.ts))
         days = range(first, last + 1) if last - first < 2 else np.unique(self.ts // _DAY).tolist()
         return {marks.instant(day * _DAY).date() for day in days}
 
@@ -145,6 +140,7 @@ def write_decoded(
         repeated=repeated,
         overflowed=int(accepted.overflows.sum()),
         reasons=dict(rejects.counts),
+        series=whole.series,
     )
     checked = _Checked(batch_id, accepted, reports, done, rejects, written)
     try:
@@ -159,12 +155,12 @@ def write_decoded(
 
 def _save(connection: Connection, batch: _Checked, now: datetime) -> Written:
     accepted = batch.accepted
-    if not batches.enter(connection, batch.id, batch.written, now, accepted.span):
+    samples = batches.Samples(accepted.ts, accepted.series)
+    if not batches.enter(connection, batch.id, batch.written, now, samples):
         return Written(duplicate=True)
     if len(accepted.ts):
         rows = _SAMPLES.pack({"series_id": accepted.series, "ts": accepted.ts, "value": accepted.value})
         copy_in(connection, "samples", ("series_id", "ts", "value"), rows)
-        marks.put_samples(connection, accepted.ts, accepted.series, now)
     business.apply(connection, batch.reports)
     activity.apply(connection, batch.done, batch.rejects)
     batch.rejects.save(connection, batch.id)

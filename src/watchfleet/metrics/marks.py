@@ -23,6 +23,14 @@ FEW: Final = 100
 """A slice with more changed series than this is marked, or taken, as a whole."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+INSERT: Final = (
+    "INSERT INTO dirty_slice (shard, tier, slice, series_id, marked_at)"
+    " SELECT shard, :tier, to_timestamp(slice / 1000000), nullif(series, 0), :now"
+    " FROM unnest(CAST(:shards AS smallint[]), CAST(:slices AS bigint[]), CAST(:series AS int[]))"
+    " AS mark (shard, slice, series)"
+)
+"""What puts `columns`."""
+_PUT: Final = text(INSERT)
 _SERIES_BITS: Final = 31
 _WHOLE: Final = 0  # no series has this number
 
@@ -65,36 +73,43 @@ def put(connection: Connection, tier: Tier, slices: Ints, series: Ints, now: dat
     """
     if not len(slices):
         return
-    connection.execute(
-        text(
-            "INSERT INTO dirty_slice (shard, tier, slice, series_id, marked_at)"
-            " SELECT shard, :tier, to_timestamp(slice / 1000000), nullif(series, 0), :now"
-            " FROM unnest(CAST(:shards AS smallint[]), CAST(:slices AS bigint[]), CAST(:series AS int[]))"
-            " AS mark (shard, slice, series)"
-        ),
-        {
-            "tier": tier.position,
-            "now": now,
-            "shards": [tier.shard(int(one)) for one in slices],
-            "slices": slices.tolist(),
-            "series": series.tolist(),
-        },
-    )
+    connection.execute(_PUT, {**columns(tier, slices, series), "now": now})
 
 
-def put_samples(connection: Connection, ts: Ints, series: Ints, now: datetime) -> None:
-    """Mark what samples touched: the newest slices as a whole, older ones by series if these are few."""
-    tier = TIERS[0]
+def columns(tier: Tier, slices: Ints, series: Ints) -> dict[str, Any]:
+    """The parameters of `INSERT`, those of `put`, but `now`."""
+    return {
+        "tier": tier.position,
+        "shards": [tier.shard(int(one)) for one in slices],
+        "slices": slices.tolist(),
+        "series": series.tolist(),
+    }
+
+
+def of_samples(ts: Ints, series: Ints, now: datetime) -> tuple[Tier, Ints, Ints]:
+    """What marks that samples changed: the newest slices as a whole, older ones by series if these are few.
+
+    Returns:
+        The tier, starts of slices, and for each the series that changed or 0 for all, as `put` takes them.
+    """
+    tier, nothing = TIERS[0], np.empty(0, np.int64)
+    if not len(ts):
+        return tier, nothing, nothing
     slices = ts // tier.width
     first, last = int(slices.min()), int(slices.max())
     newest = microseconds(now) // tier.width - 1
     one = first == last >= newest
-    whole = np.array([first]) if one else np.unique(slices[slices >= newest])
+    whole = np.array([first]) if one else _distinct(slices[slices >= newest])
     late = np.empty((0, 2), np.int64)
     if first < newest:
         whole, late = _late(slices, series, newest, whole)
     starts = np.r_[whole, late[:, 0]] * tier.width
-    put(connection, tier, starts, np.r_[np.full(len(whole), _WHOLE), late[:, 1]], now)
+    return tier, starts, np.r_[np.full(len(whole), _WHOLE), late[:, 1]]
+
+
+def _distinct(slices: Ints) -> Ints:
+    """What `numpy.unique` gives, at a tenth of its cost where equals stand side by side, as samples come."""
+    return np.unique(slices[np.r_[True, slices[1:] != slices[:-1]]]) if len(slices) else slices
 
 
 def _late(slices: Ints, series: Ints, newest: int, whole: Ints) -> tuple[Ints, Ints]:

@@ -44,10 +44,12 @@ class Known(NamedTuple):
 
 def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """The numbers, the positions of the kinds in `Kind`, and the marks of overflow in `Known.packed`."""
-    return packed >> 4, packed >> 1 & 7, (packed & 1).astype(bool)
+    return packed >> 4, packed >> 1 & KINDS - 1, (packed & 1).astype(bool)
 
 
 _KINDS: Final = tuple(Kind)
+KINDS: Final = 8
+"""As many kinds have room in `Known.packed`."""
 
 Answer = Known | str
 """A series, or the reason why there can be none."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from watchfleet.metrics.names import Valid, check
-from watchfleet.metrics.registry import Answer, look_up, unpack
+from watchfleet.metrics.registry import KINDS, Answer, look_up, unpack
 from watchfleet.model import Kind
 
 REMEMBERED: Final = 200_000
@@ -45,7 +45,9 @@ class Resolved:
 
     def of_kind(self, *kinds: Kind) -> NDArray[np.bool_]:
         """Which positions hold a series of one of these kinds; any, where there is no such series."""
-        return np.isin(self._kinds, [list(Kind).index(kind) for kind in kinds])
+        wanted = np.zeros(KINDS, bool)
+        wanted[[list(Kind).index(kind) for kind in kinds]] = True
+        return wanted[self._kinds]
 
 
 class _Memory:
@@ -63,12 +65,20 @@ class _Memory:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
+    def recall_met(self, entries: Sequence[Any]) -> list[int | None]:
+        """`Known.packed` of the series of each entry, None for those that were not met lately.
+
+        Keys are not kept: thousands of tuples would have the garbage collector look at all that there is.
+
+        Raises:
+            TypeError, ValueError, AttributeError: An entry is none.
+        """
+        young = self._young
+        return [young.get((name, kind, *labels.items())) for name, labels, kind in entries]
+
     def recall(self, keys: Sequence[Key | None]) -> list[int | None]:
         """`Known.packed` of each series, None for those that are not remembered."""
-        young = self._young
-        found = [young.get(key) for key in keys]
-        if None not in found:
-            return found
+        found = [self._young.get(key) for key in keys]
         old = {key: self._old[key] for key in keys if key in self._old}
         self.remember(old)
         return [old.get(key) if one is None else one for key, one in zip(keys, found, strict=True)]
@@ -97,11 +107,13 @@ def resolve(connection: Connection, entries: Sequence[Any]) -> Resolved:
     """
     memory = _memory(connection.engine)
     try:
-        keys: list[Key | None] = [(name, kind, *labels.items()) for name, labels, kind in entries]
-        recalled = memory.recall(keys)
+        met = memory.recall_met(entries)
     except (TypeError, ValueError, AttributeError):
-        keys = [_key(entry) for entry in entries]
-        recalled = memory.recall(keys)
+        met = [None]
+    if None not in met:
+        return Resolved([one for one in met if one is not None], {})
+    keys = [_key(entry) for entry in entries]
+    recalled = memory.recall(keys)
     unknown = {at: check(entries[at]) for at, one in enumerate(recalled) if one is None}
     if not unknown:
         return Resolved([one for one in recalled if one is not None], {})

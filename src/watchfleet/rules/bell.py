@@ -1,7 +1,6 @@
 """Which groups want to be evaluated at once, as samples of series arrived that they select."""
 
 import logging
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,9 +12,6 @@ from redis import RedisError
 
 from watchfleet.db.cache import PREFIX, get_cache
 from watchfleet.errors import ConfigError
-from watchfleet.metrics.decode import BatchError, decode
-from watchfleet.metrics.events import check, with_samples
-from watchfleet.metrics.rejects import Rejects
 from watchfleet.promql.labels import NAME
 from watchfleet.promql.matchers import Matcher
 from watchfleet.promql.source import metric_of
@@ -65,7 +61,8 @@ def _selected(rules: Iterable[Any]) -> Iterator[tuple[Matcher, ...]]:
 
 
 def _selects(matchers: Collection[Matcher], name: str, labels: Mapping[str, str]) -> bool:
-    return all(one.matches(name if one.name == NAME else labels.get(one.name, "")) for one in matchers)
+    values = ((one, name if one.name == NAME else labels.get(one.name, "")) for one in matchers)
+    return all(isinstance(value, str) and one.matches(value) for one, value in values)
 
 
 class Ringer:
@@ -119,16 +116,13 @@ def take_down(key: str) -> None:
         logger.debug("no flag was taken down: %s", redact(str(error)))
 
 
-def of_batch(batch: Any) -> Iterator[Arrived]:
-    """The series of a batch, those that its events make among them; of what is no batch, none."""
-    try:
-        decoded = decode(batch)
-    except BatchError:
-        return
-    reports = check(decoded.events, Rejects(), -math.inf, math.inf)
-    for entry in with_samples(decoded, reports).series:
-        if isinstance(entry, list) and len(entry) == 3 and isinstance(entry[1], dict):
-            yield entry[0], entry[1]
+def of_entries(entries: Iterable[Any]) -> Iterator[Arrived]:
+    """The series among a batch's entries, which may be anything."""
+    for entry in entries:
+        if isinstance(entry, list) and len(entry) == 3:
+            name, labels, _ = entry
+            if isinstance(name, str) and isinstance(labels, dict):
+                yield name, labels
 
 
 def _flag(key: str) -> str:

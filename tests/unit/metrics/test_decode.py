@@ -1,5 +1,7 @@
 """Batches as they come from outside."""
 
+from array import array
+from base64 import b64encode
 from contextlib import suppress
 
 import numpy as np
@@ -23,10 +25,33 @@ def test_columns_come_out_as_they_went_in():
     assert found.value.dtype == np.float64
 
 
+def test_columns_are_as_wide_as_they_must_be():
+    near = pack([Sample(f"n{n % 70_000}", {}, Kind.GAUGE, 1e9 + n / 1e6, float(n)) for n in range(70_001)])
+    found = decode(near)
+    assert found.index.tolist() == [*range(70_000), 0]
+    assert (found.ts - 10**15).tolist() == list(range(70_001))
+    few = pack([Sample("n", {}, Kind.GAUGE, 1e9 + n, 0.0) for n in range(4294)])
+    many = pack([Sample("n", {}, Kind.GAUGE, 1e9 + n, 0.0) for n in range(4296)])
+    assert decode(few).ts.tolist() == [(10**9 + n) * 10**6 for n in range(4294)]
+    assert decode(many).ts.tolist() == [(10**9 + n) * 10**6 for n in range(4296)]
+    assert len(few["ts"]) < 1.01 * len(many["ts"]) / 2
+    assert decode(pack([])).ts.tolist() == []
+
+
+def test_the_first_version_is_read_too():
+    columns = {"index": array("I", [0, 1]), "ts": array("q", [5, -5]), "value": array("d", [1.0, 2.0])}
+    old = {"v": 1, "series": [["a", {}, "gauge"], ["b", {}, "gauge"]]}
+    found = decode(old | {name: b64encode(column).decode() for name, column in columns.items()})
+    assert (found.index.tolist(), found.ts.tolist(), found.value.tolist()) == ([0, 1], [5, -5], [1.0, 2.0])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"v": 2}, "unknown_version"),
+        ({"v": 3}, "unknown_version"),
+        ({"since": "now"}, "not_a_batch"),
+        ({"since": None}, "not_a_batch"),
+        ({"since": 1 << 80}, "not_a_batch"),
         ({"v": None}, "unknown_version"),
         ({"series": None}, "not_a_batch"),
         ({"series": {}}, "not_a_batch"),
@@ -61,4 +86,4 @@ def test_anything_else_is_refused_too(batch):
 )
 def test_no_mapping_makes_it_fail_in_another_way(batch):
     with suppress(BatchError):
-        decode({"v": 1, **batch})
+        decode({"v": 2, **batch})

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from watchfleet.model import Event, Kind, Sample
-from watchfleet.rules.bell import Bell, of_batch
+from watchfleet.rules.bell import Bell, of_entries
 from watchfleet.rules.files import parse_rules
 from watchfleet.rules.library import Library
-from watchfleet.wire import pack
 
 TEXT = """
 groups:
@@ -41,10 +39,10 @@ def test_a_group_wants_the_series_that_it_selects() -> None:
     assert wanted(("disk_free", {"host": "z"}), ("other", {})) == []
 
 
-def test_a_batch_brings_its_series_and_those_of_its_events() -> None:
-    sample = Sample("load", {"host": "a"}, Kind.GAUGE, 1.0, 2.0)
-    event = Event("account_scraped", 1.0, "instagram", "anna", None, {})
-    arrived = list(of_batch(pack([sample], [event])))
-    assert arrived[0] == ("load", {"host": "a"})
-    assert "r.yml;scrapes" in wanted(*((name, dict(labels)) for name, labels in arrived))
-    assert list(of_batch("no batch")) == []
+def test_what_is_no_series_rings_for_nobody() -> None:
+    entries = [["load", {"host": "a"}, "gauge"], ["load", {"host": 1}, "gauge"], ["up", {}], None]
+    entries += [[["up"], {}, "gauge"], ["up", "host", "gauge"]]
+    arrived = list(of_entries(entries))
+    assert arrived == [("load", {"host": "a"}), ("load", {"host": 1})]
+    assert wanted(*arrived) == ["r.yml;load"]
+    assert wanted(("load", {"host": 1})) == []  # type: ignore[dict-item] - as it may come from outside
