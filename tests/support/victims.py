@@ -30,6 +30,6 @@ PREFORK = ("rules", "background")
 VICTIMS: dict[str, Victim] = {
     **{name: _named(name) for name in ("valkey", "postgres", "web", "dispatcher", "flower")},
     "leading beat": the_leading_beat,
-    **{f"{name} worker": _named(name) for name in (*PREFORK, "probes", "alerts")},
+    **{f"{name} worker": _named(name) for name in (*PREFORK, "ingest", "probes", "alerts")},
     **{f"child of the {name} worker": _child_of(name) for name in PREFORK},
 }
