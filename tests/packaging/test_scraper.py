@@ -163,7 +163,9 @@ def test_every_figure_is_the_ledgers_though_workers_are_killed_at_any_moment(
 ) -> None:
     """Killed three times in the midst of work, with no regard to what they are just doing."""
     accounts = int(os.environ.get("SCRAPER_TEST_ACCOUNTS", "60"))
-    variables = scraper.variables | {"SCRAPER_ACCOUNTS": str(accounts), "SCRAPER_PERIOD": "3"}
+    # What is not begun within a period expires: long enough for two children to come round to every account.
+    period = str(max(3, accounts // 40))
+    variables = scraper.variables | {"SCRAPER_ACCOUNTS": str(accounts), "SCRAPER_PERIOD": period}
     rng = random.Random(7)
     for _ in range(3):
         before = len(scraper.totals()) and len(scraper.entries())
