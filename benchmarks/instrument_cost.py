@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import Any, Final
 
-from benchmarks import _fleet, _harness
+from benchmarks import _harness, _worker
 
 GOAL: Final = 80.0
 ROUNDS: Final = 5
@@ -40,7 +40,7 @@ server.serve_forever()
 def main() -> None:
     tasks = 1000 if _harness.quick() else 5_000
     with ExitStack() as stack:
-        broker = stack.enter_context(_fleet.broker())
+        broker = stack.enter_context(_worker.broker())
         sink = stack.enter_context(_sink())
         hosts = {name: stack.enter_context(_host(name, broker, sink)) for name in CONTESTANTS}
         for host in hosts.values():
