@@ -20,6 +20,7 @@ from watchfleet.instrument.faults import faults
 from watchfleet.model import ProbeResult
 from watchfleet.probes.batch import run_batch
 from watchfleet.probes.targets import get_targets
+from watchfleet.redact import redact
 from watchfleet.web import create_app
 
 KEY, OTHER = "nightly-backup-5f3a", "weekly-report-91bc"
@@ -123,6 +124,16 @@ def test_the_decorator_and_the_block(address: str) -> None:
     with pytest.raises(SystemExit), watchfleet.heartbeat(address):
         sys.exit()
     assert standing() == ("up", "")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_slash_behind_the_key_does_not_matter_and_does_not_tell_it(address: str, slash: str) -> None:
+    with watchfleet.heartbeat(address + slash):
+        pass
+    assert standing() == ("up", "")
+    own = "a-key-that-only-the-job-knows"  # the fleet of this process keeps those of its targets secret, too
+    watchfleet.heartbeat(address.replace(KEY, own) + slash)
+    assert own not in redact(f"no answer for {own}")
 
 
 @pytest.mark.parametrize("lost", ["/ping/nobody-knows-this", ""])

@@ -56,13 +56,14 @@ class Pinger:
     """Pings one heartbeat; see `heartbeat`."""
 
     def __init__(self, url: str, timeout: float = 5.0) -> None:
+        url = url.rstrip("/")
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigError(
                 "a heartbeat's address is none of HTTP", mend="write it like https://fleet/ping/KEY"
             )
         register(parts.path.rpartition("/")[2])
-        self._url, self._timeout = url.rstrip("/"), timeout
+        self._url, self._timeout = url, timeout
 
     @guarded("heartbeat")
     def began(self) -> None:
