@@ -67,7 +67,7 @@ def families() -> tuple[Family, ...]:
             (INGEST_QUEUE,),
             "threads",
             2,
-            "a batch waits for the store while the next is decoded; the pipe to a child would cost as much",
+            "a batch waits for the store while the next is decoded; a pipe to a child adds half the cost",
         ),
         Family(
             "rules",
