@@ -4,6 +4,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -173,6 +174,9 @@ def use_environment(patch: pytest.MonkeyPatch, **variables: str) -> None:
 
 def forget_environment() -> None:
     """Close what was opened for the settings so far."""
+    for check in threading.enumerate():
+        if check.name == "own check":  # the web process's: it would be left with half a connection
+            check.join(10)
     if engine_module.get_engine.cache_info().currsize:
         engine_module.get_engine().dispose()
     if get_cache.cache_info().currsize:
