@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 from support.outbox_rows import rows
-from support.policies import policy_for
 from support.probed import check, configure, remove_all
-from support.ruled import steps
+from support.ruled import evaluate_group, steps
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import alert_event, probe_target
 from watchfleet.model import Status
 from watchfleet.notify.identity import fingerprint
-from watchfleet.rules.group import Evaluation, evaluate_group
+from watchfleet.rules.group import Due, Evaluation
 from watchfleet.rules.library import get_library
 from watchfleet.rules.vitals import observe
 
@@ -30,7 +29,7 @@ def at(seconds: float) -> datetime:
 def run(seconds: float, channels: Sequence[str] = ALL) -> Evaluation:
     (group,) = (one for one in get_library().prepared({}) if one.group.name == "fleet")
     with transaction() as connection:
-        done = evaluate_group(connection, group, at(seconds), policy_for(channels))
+        done = evaluate_group(connection, Due(group, at(seconds)), channels)
     assert done is not None
     assert done.failed == {}
     return done

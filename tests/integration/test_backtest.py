@@ -6,15 +6,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
-from support.policies import policy_for
-from support.ruled import LOG, START, at, events, group_of, put, steady
+from support.ruled import START, at, events, group_of, put, run, steady
 
 from watchfleet.cli import cli
 from watchfleet.db.engine import transaction
 from watchfleet.promql.catalogue import metrics
 from watchfleet.promql.store import StoreSeries
 from watchfleet.rules.backtest import Backtest, backtest, grid
-from watchfleet.rules.group import evaluate_group
 from watchfleet.rules.history import recorded_instants
 from watchfleet.rules.prepared import PreparedGroup
 
@@ -49,8 +47,7 @@ def live(group: PreparedGroup) -> None:
     """Evaluate on the interval, and now and then for data."""
     for second in range(15, 900, 15):
         for moment in (second, second + 3.25) if second % 60 == 0 else (second,):
-            with transaction() as connection:
-                evaluate_group(connection, group, at(moment), policy_for(LOG))
+            run(group, moment)
 
 
 def replayed(group: PreparedGroup, place: int, *, on_grid: bool = False) -> Backtest:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 from support.outbox_rows import rows
-from support.policies import policy_for
-from support.ruled import LOG, at, events, group_of, play, put, run, steady, steps
+from support.ruled import at, evaluate_group, events, group_of, play, put, run, steady, steps
 
 from watchfleet import promql
 from watchfleet.db.engine import transaction
@@ -18,7 +17,7 @@ from watchfleet.model import Kind
 from watchfleet.promql.store import StoreSeries
 from watchfleet.rules import group_state, reading
 from watchfleet.rules.evaluate import lock_shard
-from watchfleet.rules.group import evaluate_group
+from watchfleet.rules.group import Due
 from watchfleet.rules.group_state import GroupState
 from watchfleet.rules.prepared import Override
 
@@ -34,7 +33,7 @@ HIGH = """
 
 def state(group: str = "test.yml;test") -> GroupState:
     with transaction() as connection:
-        return group_state.load(connection, group)
+        return group_state.load_some(connection, [group])[group]
 
 
 def value(expression: str, seconds: float) -> list[tuple[dict[str, str], float]]:
@@ -260,7 +259,7 @@ def test_two_evaluators_act_once() -> None:
         with transaction() as connection:
             if not try_lock(connection, Lock.RULES, lock_shard(group.key)):
                 return 0
-            done = evaluate_group(connection, group, at(30), policy_for(LOG))
+            done = evaluate_group(connection, Due(group, at(30)))
         return len(done.transitions) if done else 0
 
     with ThreadPoolExecutor(4) as pool:
@@ -286,14 +285,12 @@ def test_a_rule_that_is_gone_ends_its_alerts_with_that_reason_but_not_for_a_faul
     steady("load", 9, 0, 60, host="a")
     run(group_of(HIGH), 0)
     other = group_of("- alert: Other\n  expr: load > 100")
-    with transaction() as connection:
-        assert steps(evaluate_group(connection, other, at(15), policy_for(LOG), is_doubtful=True)) == []
+    assert steps(run(other, 15, is_doubtful=True)) == []
     assert steps(run(other, 30)) == [("firing", "resolved", "not_watched_any_more")]
 
 
 def test_late_evaluations_are_counted() -> None:
     group = group_of(HIGH)
-    with transaction() as connection:
-        evaluate_group(connection, group, at(0), policy_for(LOG))
-        evaluate_group(connection, group, at(75), policy_for(LOG), skipped=4)
+    run(group, 0)
+    run(group, 75, skipped=4)
     assert (state().evaluations, state().skipped) == (2, 4)

@@ -4,13 +4,12 @@ import sys
 import time
 from datetime import datetime, timedelta
 
-from support.policies import policy_for
-from support.ruled import LOG, group_of
+from support.ruled import evaluate_group, group_of
 
 from watchfleet.db.engine import transaction
 from watchfleet.db.locks import Lock, try_lock
 from watchfleet.rules.evaluate import lock_shard
-from watchfleet.rules.group import evaluate_group
+from watchfleet.rules.group import Due
 from watchfleet.rules.prepared import PreparedGroup
 
 STEP = 15
@@ -34,7 +33,7 @@ def evaluate(group: PreparedGroup, at: datetime) -> bool:
     with transaction() as connection:
         if not try_lock(connection, Lock.RULES, lock_shard(group.key)):
             return False
-        evaluate_group(connection, group, at, policy_for(LOG))
+        evaluate_group(connection, Due(group, at))
         return True
 
 

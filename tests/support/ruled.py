@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from support.policies import policy_for
 
 from watchfleet.db.engine import transaction
@@ -12,8 +13,9 @@ from watchfleet.db.tables import alert, alert_event
 from watchfleet.metrics.ingest import STALE, write_samples
 from watchfleet.model import Kind, Sample
 from watchfleet.rules.files import parse_rules
-from watchfleet.rules.group import Evaluation, evaluate_group
+from watchfleet.rules.group import Due, Evaluation
 from watchfleet.rules.prepared import Override, PreparedGroup, prepare
+from watchfleet.rules.together import evaluate_groups
 
 # On the grid of intervals, so that a replay on the grid sees what the live run saw.
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=40)
@@ -61,9 +63,14 @@ def steady(name: str, value: float, start: float, end: float, step: float = 15, 
     put(name, [(second, value) for second in seconds], **labels)
 
 
-def run(group: PreparedGroup, seconds: float, channels: Sequence[str] = LOG) -> Evaluation | None:
+def evaluate_group(connection: Connection, due: Due, channels: Sequence[str] = LOG) -> Evaluation | None:
+    """Evaluate one group; None if it has been evaluated at that time or later already."""
+    return evaluate_groups(connection, [due], policy_for(channels)).get(due.group.key)
+
+
+def run(group: PreparedGroup, seconds: float, channels: Sequence[str] = LOG, **due: Any) -> Evaluation | None:
     with transaction() as connection:
-        return evaluate_group(connection, group, at(seconds), policy_for(channels))
+        return evaluate_group(connection, Due(group, at(seconds), **due), channels)
 
 
 def steps(evaluation: Evaluation | None) -> list[tuple[str, str, str]]:

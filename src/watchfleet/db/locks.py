@@ -1,8 +1,14 @@
 """Advisory locks: who may do a thing that only one may do at a time."""
 
+from collections.abc import Collection
 from enum import IntEnum
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
+
+_FREE: Final = text(
+    "SELECT shard FROM unnest(CAST(:shards AS int[])) AS shard WHERE pg_try_advisory_xact_lock(:lock, shard)"
+)
 
 
 class Lock(IntEnum):
@@ -22,6 +28,11 @@ class Lock(IntEnum):
 def try_lock(connection: Connection, lock: Lock, shard: int = 0) -> bool:
     """Take a lock until the transaction ends, or return False at once."""
     return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(int(lock), shard))))
+
+
+def try_locks(connection: Connection, lock: Lock, shards: Collection[int]) -> list[int]:
+    """Take as many of some shards' locks as are free, until the transaction ends; returns these shards."""
+    return list(connection.scalars(_FREE, {"lock": int(lock), "shards": list(shards)}))
 
 
 def wait_lock(connection: Connection, lock: Lock, shard: int = 0) -> None:

@@ -66,6 +66,21 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """What is wanted of one block.
+
+    Attributes:
+        length: That of all the spans, in milliseconds.
+        spans: From when to when.
+        ids: The series of all of them, rising.
+    """
+
+    length: int
+    spans: list[Span]
+    ids: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Own:
     """A batch that this process wrote.
 
@@ -107,17 +122,17 @@ class Recent:
             self._mutex.release()
 
     def _take(self, connection: Connection, asked: Mapping[Span, Ints]) -> dict[Span, Readings]:
-        served = [span for span in asked if self._is_kept(span)]
-        blocks = {span: self._blocks[_length(span)] for span in served}
+        wanted = _by_length({span: ids for span, ids in asked.items() if self._is_kept(span)})
+        blocks = {want.length: self._blocks[want.length] for want in wanted}
         look = _look(connection, list(blocks.values()), _apart(list(self._own), blocks.values()))
         found: dict[Span, Readings] = {}
         if look.wrote:
             return found
-        for span, low in zip(served, look.lows, strict=True):
-            block = _updated(connection, blocks[span], span, asked[span], replace(look, lows=(low,)))
-            self._keep(_length(span), block)
+        for want, low in zip(wanted, look.lows, strict=True):
+            block = _updated(connection, blocks[want.length], want, look.horizon, low)
+            self._keep(want.length, block)
             if block is not None:
-                found[span] = block.readings
+                found |= dict.fromkeys(want.spans, block.readings)
         return found
 
     def _is_kept(self, span: Span) -> bool:
@@ -178,16 +193,34 @@ def _look(connection: Connection, blocks: Sequence[_Block | None], apart: Sequen
     return _Look(row.horizon, row.wrote, tuple(low // 1000 for low in row.lows))
 
 
+def _by_length(asked: Mapping[Span, Ints]) -> list[_Wanted]:
+    """What is wanted of each block: groups that are evaluated together need not have the same present."""
+    spans: dict[int, list[Span]] = {}
+    for span in asked:
+        spans.setdefault(_length(span), []).append(span)
+    return [
+        _Wanted(length, some, np.unique(np.concatenate([asked[span] for span in some])))
+        for length, some in spans.items()
+    ]
+
+
 def _updated(
-    connection: Connection, block: _Block | None, span: Span, ids: Ints, look: _Look
+    connection: Connection, block: _Block | None, want: _Wanted, horizon: int, low: int
 ) -> _Block | None:
-    """The block as it is now and for these series too; None if it would be too much."""
-    (low,) = look.lows
-    start, empty = max(0, span[0] - SLACK_MS), np.empty(0, np.int64)
-    if block is None or look.horizon < block.horizon:  # or another server than before
-        block = _Block(empty, start, look.horizon, NO_READINGS)
+    """The block as it is now and for these series too; None if it would be too much.
+
+    Args:
+        connection: Where to read what is missing.
+        block: The block as it was; None if there is none.
+        want: What is wanted of it.
+        horizon: The look's.
+        low: The earliest time, in milliseconds, of a sample that may be new to the block.
+    """
+    start, empty = max(0, min(span[0] for span in want.spans) - SLACK_MS), np.empty(0, np.int64)
+    if block is None or horizon < block.horizon:  # or another server than before
+        block = _Block(empty, start, horizon, NO_READINGS)
     start = max(start, block.start)
-    fresh = np.setdiff1d(ids, block.ids)
+    fresh = np.setdiff1d(want.ids, block.ids)
     reads: dict[Span, Ints] = {}
     if len(fresh):
         reads[start, LAST_MS] = fresh
@@ -197,10 +230,10 @@ def _updated(
     if came is None:
         return None
     if not reads:
-        return replace(block, horizon=look.horizon)
+        return replace(block, horizon=horizon)
     times = block.readings.times
     readings = block.readings.only((times >= start) & (times < low)).with_later(came)
-    return _Block(np.union1d(block.ids, fresh), start, look.horizon, readings)
+    return _Block(np.union1d(block.ids, fresh), start, horizon, readings)
 
 
 def _length(span: Span) -> int:

@@ -1,9 +1,9 @@
-"""Evaluate the groups that are due, each in a transaction of its own and by one evaluator at a time."""
+"""Evaluate the groups that are due, each by one evaluator at a time and some in one transaction."""
 
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from watchfleet.clock import slot_start
 from watchfleet.db.engine import transaction
-from watchfleet.db.locks import Lock, try_lock
+from watchfleet.db.locks import Lock, try_lock, try_locks
 from watchfleet.notify.policy import Policy
 from watchfleet.redact import redact
 from watchfleet.rules import group_state, store
 from watchfleet.rules.bell import flagged, take_down
-from watchfleet.rules.group import AT_ONCE, Evaluation, evaluate_group
+from watchfleet.rules.group import AT_ONCE, Due, Evaluation
 from watchfleet.rules.group_state import GroupState
 from watchfleet.rules.library import Library
 from watchfleet.rules.overrides import overrides
@@ -29,6 +29,7 @@ from watchfleet.rules.raised import RAISED, evaluate_raised
 from watchfleet.rules.state import Condition
 from watchfleet.rules.store import Decided
 from watchfleet.rules.telling import Told, tell
+from watchfleet.rules.together import evaluate_groups
 from watchfleet.rules.verdict import silenced
 
 logger = logging.getLogger(__name__)
@@ -39,21 +40,8 @@ SHARE: Final = 2
 """How many times longer than an evaluation takes that is, at least."""
 PATIENCE: Final = timedelta(milliseconds=500)
 """How long an evaluation for new data waits for the rest of its group to be over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A group that is to be evaluated.
-
-    Attributes:
-        group: The group.
-        at: The time of the evaluation.
-        skipped: How many times of its grid were let pass since the last one.
-    """
-
-    group: PreparedGroup
-    at: datetime
-    skipped: int = 0
+TOGETHER: Final = 400
+"""How many rules are evaluated in one transaction: more save little, and what goes wrong costs more anew."""
 
 
 def due(groups: Iterable[PreparedGroup], evaluated: dict[str, datetime], now: datetime) -> Iterator[Due]:
@@ -95,8 +83,10 @@ def evaluate_due(
     with transaction() as connection:
         groups = library.prepared(overrides(connection))
         last = group_state.evaluated(connection)
-    apart = _alone(RAISED, lambda connection: _apart(connection, library, groups, now, policy), wake)
-    done = [*([apart] if apart else []), *_each(library, due(groups, last, now), policy, wake)]
+    done = [
+        *_apart(library, groups, now, policy, wake),
+        *_in_rounds(library, due(groups, last, now), policy, wake),
+    ]
     fresh = flagged([group.key for group in groups if group.on_data])
     return [*done, *(evaluate_named(library, fresh, now, policy, wake) if fresh else ())]
 
@@ -122,20 +112,24 @@ def evaluate_named(
     time.sleep(pause.total_seconds())
     for group in ready:
         take_down(group.key)
-    return _each(library, [Due(group, now + pause) for group in ready], policy, wake)
+    return _in_rounds(library, [Due(group, now + pause) for group in ready], policy, wake)
 
 
 def _apart(
-    connection: Connection,
     library: Library,
     groups: Sequence[PreparedGroup],
     now: datetime,
     policy: Policy,
-) -> Evaluation:
+    wake: Callable[[Sequence[str]], None],
+) -> list[Evaluation]:
     """What belongs to no group: alerts of groups that are no more, and those that applications raised."""
-    retired = retire(connection, library, groups, now, policy)
-    raised = evaluate_raised(connection, policy, now)
-    return Evaluation((*retired.transitions, *raised.transitions), (*retired.wake, *raised.wake))
+
+    def work(connection: Connection) -> list[Evaluation]:
+        if not try_lock(connection, Lock.RULES, lock_shard(RAISED)):
+            return []
+        return [retire(connection, library, groups, now, policy), evaluate_raised(connection, policy, now)]
+
+    return _committed([RAISED], work, wake) or []
 
 
 def retire(
@@ -147,11 +141,12 @@ def retire(
 ) -> Evaluation:
     """End the alerts of groups that are no more, but not for a fault in a file."""
     gone = store.active_elsewhere(connection, [RAISED, *(group.key for group in groups)])
+    active = store.active(connection, gone)
     decided = [
         Decided(rule, key, change)
         for key in gone
         if not library.is_doubtful(key)
-        for rule, known in store.active(connection, key).items()
+        for rule, known in active.get(key, {}).items()
         for change in changes(AT_ONCE, known, by_identity(silenced(known, Condition.GONE)), now)
     ]
     saved = store.save(connection, decided)
@@ -172,40 +167,59 @@ def rest(state: GroupState, now: datetime, interval: timedelta) -> timedelta:
     return max(timedelta(0), state.evaluated_at + pause - now)
 
 
-def _each(
+def _in_rounds(
     library: Library,
     waiting: Iterable[Due],
     policy: Policy,
     wake: Callable[[Sequence[str]], None],
 ) -> list[Evaluation]:
-    done = []
-    for one in waiting:
-        doubtful = library.is_doubtful(one.group.key)
-
-        def work(connection: Connection, one: Due = one, *, doubtful: bool = doubtful) -> Evaluation | None:
-            return evaluate_group(
-                connection, one.group, one.at, policy, skipped=one.skipped, is_doubtful=doubtful
-            )
-
-        evaluation = _alone(one.group.key, work, wake)
-        if evaluation is not None:
-            done.append(evaluation)
-    return done
+    marked = [replace(one, is_doubtful=library.is_doubtful(one.group.key)) for one in waiting]
+    return [done for some in _rounds(marked) for done in _round(some, policy, wake)]
 
 
-def _alone(
-    key: str, work: Callable[[Connection], Evaluation | None], wake: Callable[[Sequence[str]], None]
-) -> Evaluation | None:
-    """Do a group's work under its lock; None if another evaluator is at it, or the store is not well.
+def _rounds(due: Iterable[Due]) -> Iterator[list[Due]]:
+    """Groups in their order, as many at once as have `TOGETHER` rules; a larger group by itself."""
+    some: list[Due] = []
+    for one in due:
+        if some and sum(len(each.group.rules) for each in [*some, one]) > TOGETHER:
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
 
-    What fails here is tried again at the next time; the other groups have theirs all the same.
+
+def _round(due: Sequence[Due], policy: Policy, wake: Callable[[Sequence[str]], None]) -> list[Evaluation]:
+    """Evaluate those of some groups that no other evaluator is at; if that fails, each by itself."""
+
+    def work(connection: Connection) -> list[Evaluation]:
+        shards = {one.group.key: lock_shard(one.group.key) for one in due}
+        held = set(try_locks(connection, Lock.RULES, list(shards.values())))
+        free = [one for one in due if shards[one.group.key] in held]
+        return list(evaluate_groups(connection, free, policy).values()) if free else []
+
+    done = _committed([one.group.key for one in due], work, wake)
+    if done is None and len(due) > 1:
+        return [each for one in due for each in _round([one], policy, wake)]
+    return done or []
+
+
+def _committed(
+    keys: Sequence[str],
+    work: Callable[[Connection], list[Evaluation]],
+    wake: Callable[[Sequence[str]], None],
+) -> list[Evaluation] | None:
+    """Do the work of some groups in a transaction; None if the store is not well, or not with one of them.
+
+    What fails here is tried again at the next time.
     """
     try:
         with transaction() as connection:
-            done = work(connection) if try_lock(connection, Lock.RULES, lock_shard(key)) else None
+            done = work(connection)
     except (DBAPIError, DriverError) as error:
-        logger.warning("the rules of %s were not evaluated: %s", key, redact(str(error)))
+        logger.warning("an evaluation of %s failed: %s", ", ".join(keys), redact(str(error)))
         return None
-    if done is not None and done.wake:
-        wake(done.wake)
+    channels = list(dict.fromkeys(channel for one in done for channel in one.wake))
+    if channels:
+        wake(channels)
     return done

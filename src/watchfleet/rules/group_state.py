@@ -13,10 +13,13 @@ from watchfleet.db.tables import rule_group
 _SAVE: Final = text(
     "INSERT INTO rule_group AS old"
     " (key, interval_seconds, evaluated_at, seconds, evaluations, skipped, rules)"
-    " VALUES (:key, :interval, :at, :seconds, 1, :skipped, CAST(:rules AS jsonb))"
+    " SELECT key, interval_seconds, evaluated_at, seconds, evaluations, skipped, rules"
+    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (key text, interval_seconds float8,"
+    " evaluated_at timestamptz, seconds float8, evaluations bigint, skipped bigint, rules jsonb)"
     " ON CONFLICT (key) DO UPDATE SET interval_seconds = excluded.interval_seconds,"
     " evaluated_at = excluded.evaluated_at, seconds = excluded.seconds,"
-    " evaluations = old.evaluations + 1, skipped = old.skipped + excluded.skipped, rules = excluded.rules"
+    " evaluations = old.evaluations + excluded.evaluations,"
+    " skipped = old.skipped + excluded.skipped, rules = excluded.rules"
 )
 
 
@@ -61,12 +64,6 @@ class GroupState:
     rules: Mapping[str, RuleState] = field(default_factory=dict)
 
 
-def load(connection: Connection, key: str) -> GroupState:
-    """Where one group stands."""
-    row = connection.execute(select(rule_group).where(rule_group.c.key == key)).one_or_none()
-    return _state(row) if row else GroupState()
-
-
 def load_all(connection: Connection) -> dict[str, GroupState]:
     """Where each group stands, by its key; also groups that are no more."""
     return {row.key: _state(row) for row in connection.execute(select(rule_group))}
@@ -84,25 +81,33 @@ def evaluated(connection: Connection) -> dict[str, datetime]:
     return {row.key: row.evaluated_at for row in rows}
 
 
-def save(connection: Connection, key: str, interval: float, state: GroupState) -> None:
-    """Write down an evaluation; `skipped` is what it adds."""
-    rules = {name: _facts(one) for name, one in state.rules.items()}
-    connection.execute(
-        _SAVE,
-        {
-            "key": key,
-            "interval": interval,
-            "at": state.evaluated_at,
-            "seconds": state.seconds,
-            "skipped": state.skipped,
-            "rules": json.dumps(rules),
-        },
-    )
+def save(connection: Connection, intervals: Mapping[str, float], states: Mapping[str, GroupState]) -> None:
+    """Write down evaluations, by the key of the group; `evaluations` and `skipped` are what they add.
+
+    Args:
+        connection: The evaluations' transaction.
+        intervals: How often each group is evaluated, in seconds.
+        states: Where each group stands.
+    """
+    rows = [_row(key, intervals[key], state) for key, state in states.items()]
+    connection.execute(_SAVE, {"rows": json.dumps(rows)})
 
 
 def forget(connection: Connection, keys: Iterable[str]) -> None:
     """Drop groups that are no more."""
     connection.execute(rule_group.delete().where(rule_group.c.key.in_(list(keys))))
+
+
+def _row(key: str, interval: float, state: GroupState) -> dict[str, Any]:
+    return {
+        "key": key,
+        "interval_seconds": interval,
+        "evaluated_at": state.evaluated_at.isoformat() if state.evaluated_at else None,
+        "seconds": state.seconds,
+        "evaluations": state.evaluations,
+        "skipped": state.skipped,
+        "rules": {name: _facts(one) for name, one in state.rules.items()},
+    }
 
 
 def _state(row: "Row[Any]") -> GroupState:

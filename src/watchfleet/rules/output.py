@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, text
@@ -32,6 +32,18 @@ Recorded = Sequence[tuple[Mapping[str, str], float]]
 """Series with `__name__` among their labels, and the value of each."""
 
 
+class Output(NamedTuple):
+    """What a rule gives.
+
+    Attributes:
+        at: The samples' time, in Unix seconds.
+        samples: The samples; none are an end of those that it gave last time.
+    """
+
+    at: float
+    samples: Sequence[Sample]
+
+
 def of_alerts(alerts: Iterable[Alert], at: float) -> Iterator[Sample]:
     """The two series of each active alert: that it is, and since when."""
     for alert in alerts:
@@ -49,34 +61,35 @@ def of_records(recorded: Recorded, at: float) -> Iterator[Sample]:
         yield Sample(labels[NAME], others, Kind.GAUGE, at, value)
 
 
-def write(
-    connection: Connection, batch: str, outputs: Mapping[str, Sequence[Sample]], at: float, now: datetime
-) -> int:
+def of_duration(group: str, at: datetime, seconds: float) -> Sample:
+    """How long an evaluation took, and by its time that there was one."""
+    return Sample(EVALUATION, {"rule_group": group}, Kind.GAUGE, at.timestamp(), seconds)
+
+
+def write(connection: Connection, batch: str, outputs: Mapping[str, Output], now: datetime) -> int:
     """Write what rules give, with the ends of the series that they gave last time and do not now.
 
     Args:
         connection: The evaluation's transaction.
-        batch: Names this part of the evaluation: what is written twice under one name is written once.
-        outputs: The samples of each rule, by its key; a rule that failed is not among them.
-        at: The samples' time, in Unix seconds.
+        batch: The id of the batch that these samples are.
+        outputs: What each rule gives, by its key; a rule that failed is not among them.
         now: The present.
 
     Returns:
         How many samples were written.
     """
     last = _last(connection, outputs)
-    samples = [sample for each in outputs.values() for sample in each]
+    samples = [sample for each in outputs.values() for sample in each.samples]
     if not samples and not last:
         return 0
     ids = resolve(connection, [[one.name, one.labels, str(one.kind)] for one in samples]).ids
-    starts = np.cumsum([0, *(len(each) for each in outputs.values())]).tolist()
+    starts = np.cumsum([0, *(len(each.samples) for each in outputs.values())]).tolist()
     given = {
         rule: np.unique(ids[start:end][ids[start:end] >= 0])
         for rule, start, end in zip(outputs, starts, starts[1:], strict=False)
     }
-    ended = [(at, np.setdiff1d(series, given[rule])) for rule, series in last.items()]
     everything = np.unique(np.concatenate(list(given.values()))) if given else ids
-    ended = [(at, np.setdiff1d(series, everything)) for at, series in ended]
+    ended = [(outputs[rule].at, np.setdiff1d(series, everything)) for rule, series in last.items()]
     ending = ends(connection, ended)
     written = write_samples(connection, batch, [*samples, *ending], now)
     if not ending and not written.duplicate:

@@ -28,7 +28,7 @@ def evaluate_raised(connection: Connection, policy: Policy, now: datetime) -> Ev
         now: The time of the evaluation.
     """
     observed = _observed(connection, now)
-    known = store.active(connection, RAISED).get(RAISED, {})
+    known = store.active(connection, [RAISED]).get(RAISED, {}).get(RAISED, {})
     over = {key: Observation(alert.labels, Condition.FALSE) for key, alert in known.items()}
     new = [fingerprint(one.labels) for key, one in observed.items() if key not in known]
     resting = store.known(connection, {RAISED: new}).get(RAISED, {}) if new else {}

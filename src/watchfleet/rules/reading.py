@@ -1,6 +1,7 @@
-"""One read of the store for all that a group's rules select."""
+"""One read of the store for all that the rules of some groups select."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from psycopg2 import Error as DriverError
 from sqlalchemy import Connection
@@ -10,23 +11,46 @@ from watchfleet.promql import Columns, Expression, Fetch, Limits, Prefetched, Qu
 from watchfleet.promql.store import StoreSeries
 
 LIMITS = Limits(samples=20_000_000, series=200_000, seconds=60.0)
-"""What one read for a whole group may cost."""
+"""What one read for whole groups may cost."""
 ALONE = Limits(samples=5_000_000, series=100_000, seconds=10.0)
 """What a rule may cost that reads by itself."""
 
 
-def read(connection: Connection, expressions: Sequence[Expression], at: float) -> SeriesSource:
-    """A source that has what the expressions select, read at once.
+class Wanted(NamedTuple):
+    """What a group reads.
 
-    When that fails, each rule reads for itself, so that one whose selectors cost too much fails alone.
+    Attributes:
+        expressions: What its rules evaluate.
+        at: The time that they query, in Unix seconds.
     """
-    fetches = tuple(dict.fromkeys(fetch for each in expressions for fetch in _planned(each, at)))
+
+    expressions: Sequence[Expression]
+    at: float
+
+
+def read(connection: Connection, wanted: Mapping[str, Wanted]) -> dict[str, SeriesSource]:
+    """For each group a source that has what its expressions select, read at once.
+
+    When that fails, each group reads for itself; and when that fails, each of its rules, so that one whose
+    selectors cost too much fails alone.
+    """
+    together = _read_once(connection, list(wanted.values()))
+    if together is not None:
+        return dict.fromkeys(wanted, together)
+    if len(wanted) == 1:
+        return dict.fromkeys(wanted, Separate(connection))
+    return {key: read(connection, {key: one})[key] for key, one in wanted.items()}
+
+
+def _read_once(connection: Connection, wanted: Sequence[Wanted]) -> SeriesSource | None:
+    planned = (fetch for one in wanted for each in one.expressions for fetch in _planned(each, one.at))
+    fetches = tuple(dict.fromkeys(planned))
     try:
         columns = StoreSeries(connection, LIMITS).select(fetches) if fetches else []
     except (QueryError, DBAPIError, DriverError):
         if connection.invalidated:
             raise
-        return Separate(connection)
+        return None
     return Prefetched(dict(zip(fetches, columns, strict=True)), Separate(connection))
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -68,9 +68,13 @@ class Saved(NamedTuple):
     decided: Decided
 
 
-def active(connection: Connection, group: str) -> dict[str, Known]:
-    """The pending and firing alerts of a group, by the key of their rule."""
-    return _by_rule(connection.execute(select(alert).where(alert.c.rule_group == group, _is_active())))
+def active(connection: Connection, groups: Collection[str]) -> dict[str, dict[str, Known]]:
+    """The pending and firing alerts of some groups, by group and by the key of their rule."""
+    rows = connection.execute(select(alert).where(alert.c.rule_group.in_(groups), _is_active())).all()
+    found: dict[str, dict[str, Known]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        found[row.rule_group][row.rule][identity(row.labels)] = _alert(row)
+    return {group: dict(rules) for group, rules in found.items()}
 
 
 def active_elsewhere(connection: Connection, groups: Collection[str]) -> set[str]:
@@ -88,7 +92,10 @@ def known(connection: Connection, fingerprints: Mapping[str, Collection[str]]) -
     wanted = [
         and_(alert.c.rule == rule, alert.c.fingerprint.in_(some)) for rule, some in fingerprints.items()
     ]
-    return _by_rule(connection.execute(select(alert).where(or_(*wanted)))) if wanted else {}
+    found: dict[str, Known] = defaultdict(dict)
+    for row in connection.execute(select(alert).where(or_(*wanted))) if wanted else ():
+        found[row.rule][identity(row.labels)] = _alert(row)
+    return found
 
 
 def save(connection: Connection, decided: Sequence[Decided]) -> list[Saved]:
@@ -106,13 +113,6 @@ def save(connection: Connection, decided: Sequence[Decided]) -> list[Saved]:
 
 def _is_active() -> Any:
     return alert.c.state.in_(_ACTIVE)
-
-
-def _by_rule(rows: "Iterable[Row[Any]]") -> dict[str, Known]:
-    found: dict[str, Known] = defaultdict(dict)
-    for row in rows:
-        found[row.rule][identity(row.labels)] = _alert(row)
-    return found
 
 
 def _values(decided: Decided) -> dict[str, Any]:
