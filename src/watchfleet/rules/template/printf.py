@@ -180,11 +180,11 @@ def _special(value: float, spec: _Spec) -> str:
 def _decimal(value: float, verb: str, spec: _Spec) -> str:
     if spec.precision is None and verb in "gG":
         return format_short(value) if verb == "g" else format_short(value).upper()
-    alternate = "#" if "#" in spec.flags else ""
-    return format(
-        Decimal(value) if verb == "f" else value,
-        f"{alternate}.{6 if spec.precision is None else spec.precision}{verb}",
-    )
+    alternate, precision = "#" in spec.flags, 6 if spec.precision is None else spec.precision
+    if verb == "f":  # exact to the last digit, which a float's own format is not; it knows no `#`
+        text = f"{Decimal(value):.{precision}f}"
+        return f"{text}." if alternate and not precision else text
+    return format(value, f"{'#' if alternate else ''}.{precision}{verb}")
 
 
 def _text(value: Any, spec: _Spec) -> str | None:
