@@ -38,8 +38,8 @@ rules-conformance: $(READY)  ## Compare rule tests with promtool's verdict on al
 	RULES_CONFORMANCE=whole $(BIN)/python -m pytest tests/unit/rules/unittests/test_conformance.py -q --numprocesses=2
 
 fuzz-rules: export FUZZ_SECONDS = $(or $(SECONDS),300)
-fuzz-rules: $(READY)  ## Fuzz templates, rule files and rule tests (SECONDS=300)
-	$(BIN)/python -m pytest tests/unit/rules/test_fuzz.py -q -s --numprocesses=0
+fuzz-rules: $(READY)  ## Fuzz expressions, templates, rule files and rule tests, by their form and by coverage (SECONDS=300 each)
+	$(BIN)/python -m pytest tests/unit/rules/test_fuzz.py tests/fuzz -q -s --numprocesses=0
 
 chaos-scraper: export SCRAPER_TEST_ACCOUNTS = $(or $(ACCOUNTS),500)
 chaos-scraper: $(READY)  ## Kill the example scraper's workers at random, then compare with its ledger (ACCOUNTS=500)

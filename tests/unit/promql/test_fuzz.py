@@ -1,18 +1,16 @@
 """Any text at all: an answer or an error that says where and why, never a crash or a hang."""
 
 import math
-from random import Random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.fuzzing import memory, outcome
 
-from tests.promqltest.expressions import START, Expressions, series
+from tests.promqltest.expressions import Expressions
 from watchfleet import promql
 from watchfleet.promql.signatures import AGGREGATIONS, FUNCTIONS
 
-AT = START + 600
-LIMITS = promql.Limits(samples=100_000, series=1_000, seconds=10)
 EXAMPLES = settings(max_examples=150, deadline=None, derandomize=True)
 
 WORDS = (
@@ -28,28 +26,7 @@ WORDS = (
 
 @pytest.fixture(scope="module")
 def source() -> promql.MemorySeries:
-    memory = promql.MemorySeries()
-    for name, labels, points in series(Random(1)):
-        memory.append(
-            {"__name__": name, **labels}, [ts for ts, _ in points[:60]], [v for _, v in points[:60]]
-        )
-    return memory
-
-
-def outcome(source: promql.SeriesSource, text: str) -> promql.Value | promql.QueryError:
-    """What comes of asking; each error must tell its cause, and where in the text it is."""
-    try:
-        promql.parse(text).pretty()
-        promql.range_(source, text, AT - 60, AT, 30, limits=LIMITS)
-        return promql.instant(source, text, AT, limits=LIMITS)
-    except promql.QueryError as error:
-        failure = error
-    assert failure.cause
-    assert failure.text == text
-    line, column = failure.position or (0, 0)
-    assert 1 <= line <= text.count("\n") + 1
-    assert 1 <= column <= len(text.split("\n")[line - 1]) + 1
-    return failure
+    return memory()
 
 
 @EXAMPLES

@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,17 +13,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
+from support.fuzzing import PATH, check_any_rules, check_any_template, check_any_tests
 
 from watchfleet.promql.notation import NotationError, parse_series
-from watchfleet.rules.engine import NOWHERE, instances
 from watchfleet.rules.files import parse_rules
-from watchfleet.rules.template import Data, TemplateSyntaxError, Texts, check_template, expand
 from watchfleet.rules.template.functions import NAMES
-from watchfleet.rules.template.limits import LARGEST_TEXT
-from watchfleet.rules.template.values import EPOCH
-from watchfleet.rules.unittests.reading import read_tests
-from watchfleet.rules.unittests.run import run_group
-from watchfleet.rules.unittests.storage import TestStorage
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 EXAMPLES = settings(
@@ -38,7 +31,6 @@ EXAMPLES = settings(
         HealthCheck.filter_too_much,
     ],
 )
-PATH = Path("fuzzed.yml")
 
 WORDS = (
     *sorted(NAMES),
@@ -133,14 +125,6 @@ def fuzzed(check: Callable[..., None]) -> None:
         number += 1
 
 
-def template_error(text: str) -> TemplateSyntaxError | None:
-    try:
-        check_template(text)
-    except TemplateSyntaxError as error:
-        return error
-    return None
-
-
 def notation_error(text: str, keep: int | None) -> NotationError | None:
     try:
         parse_series(text, keep)
@@ -155,12 +139,7 @@ def test_templates() -> None:
     @example('{{ printf "%.99999999d" 1 }}{{ printf "%[1]d" 1 }}{{ toTime 1e300 }}')
     @given(TEMPLATES)
     def check(text: str) -> None:
-        error = template_error(text)
-        assert error is None or error.cause
-        assert error is None or error.offset is None or 0 <= error.offset <= len(text)
-        data = Data(Texts(job="a", __name__="up"), 1.5)
-        said = expand(text, "A", data, lambda query: [({"job": "b"}, 2.0)], 0.0)
-        assert len(said) <= LARGEST_TEXT + 10 * len(text) + 1000
+        check_any_template(text)
 
     fuzzed(check)
 
@@ -169,22 +148,11 @@ def dumped(document: Any) -> str:
     return str(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
 
 
-def placed(problems: Any) -> None:
-    for problem in problems:
-        assert problem.message
-        assert str(problem).startswith(f"{PATH}")
-
-
 def test_rule_files() -> None:
     @EXAMPLES
     @given(RULE_FILES.map(dumped) | st.text(max_size=80))
     def check(text: str) -> None:
-        loaded = parse_rules(text, PATH)
-        placed(loaded.problems)
-        source = TestStorage([], EPOCH, timedelta(minutes=1))
-        for group in loaded.file.groups:
-            for rule in group.rules:
-                instances(rule, source, 0, None, NOWHERE)
+        check_any_rules(text)
 
     fuzzed(check)
 
@@ -195,14 +163,7 @@ def test_files_of_rule_tests(tmp_path: Path) -> None:
     @EXAMPLES
     @given(TEST_FILES.map(dumped) | st.text(max_size=80), RULE_FILES.map(dumped))
     def check(text: str, rules: str) -> None:
-        path.write_text(text, encoding="utf-8", errors="replace")
-        tests, problems = read_tests(path)
-        assert (tests is None) == bool(problems)
-        groups = parse_rules(rules, PATH).file.groups
-        for test in tests.groups if tests else ():
-            interval = max(tests.interval if tests else timedelta(0), timedelta(minutes=1))
-            for failure in run_group(test, groups, interval):
-                assert failure.got
+        check_any_tests(path, text, parse_rules(rules, PATH).file.groups)
 
     fuzzed(check)
 
