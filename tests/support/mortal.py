@@ -40,6 +40,8 @@ class Mortal:
 
     def kill(self) -> None:
         """End it as the kernel would, without a word."""
+        assert self._process is not None
+        self._process.suspend()  # else PostgreSQL may replace a child that is gone before it is killed itself
         for process in self._family():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
