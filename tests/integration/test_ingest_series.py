@@ -115,3 +115,25 @@ def test_a_flood_of_series_hurts_no_other_metric():
     assert (found.accepted, found.overflowed) == (30_000, 20_000)
     assert write("after", "b", name="quiet").overflowed == 0
     assert rows("SELECT name, series FROM metric ORDER BY 1") == [("flooded", 10_000), ("quiet", 2)]
+
+
+def test_lists_of_series_that_come_again_and_again_are_told_apart(monkeypatch):
+    monkeypatch.setattr(series, "LISTS", 2)
+    lists = [("a", "b"), ("b", "a"), ("a", "c"), ("a",), ("a", "b", "c")]
+    for number in range(4):
+        for place, hosts in enumerate(lists):
+            found = write(f"{number}:{place}", *hosts, name="m1" if number % 2 else "m2")
+            assert found.accepted == len(hosts)
+    landed = rows(
+        "SELECT name, labels->>'host', count(*) FROM samples JOIN series ON series.id = series_id"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    expected = [("a", 10), ("b", 6), ("c", 4)]
+    assert landed == [(name, *row) for name in ("m1", "m2") for row in expected]
+
+
+def test_a_list_with_a_series_that_cannot_be_is_checked_each_time():
+    write("good", "a")
+    for number in range(3):
+        assert write(f"b{number}", "a", kind=Kind.COUNTER).reasons == {"kind_mismatch": 1}
+        assert write(f"c{number}", "a").accepted == 1

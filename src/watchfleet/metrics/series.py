@@ -5,6 +5,7 @@ own: its number is then good whatever becomes of the batch, and every process ma
 metric's new series wait for each other there, so that the metric's limit holds to the unit.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from threading import Lock as Mutex
 from typing import Any, Final
@@ -20,6 +21,10 @@ from watchfleet.model import Kind
 
 REMEMBERED: Final = 200_000
 """How many series a process remembers the numbers of."""
+LISTS: Final = 4
+"""How many lists of series are remembered as batches bring them: a client sends the same again and again."""
+LONGEST_LIST: Final = 5_000
+"""A list with more series is not."""
 
 Key = tuple[Any, ...]
 
@@ -51,19 +56,30 @@ class Resolved:
 
 
 class _Memory:
-    """The series that this process met last.
+    """The series that this process met last, and the lists of them that it met very last.
 
-    Two generations, each of half the size: what is met goes to the young one; when that is full, it becomes
-    the old one, and the old one is forgotten. Unlike a list by last use, it costs a hit nothing.
+    To find that a list equals another costs a quarter of looking up each of its series. For single series
+    there are two generations, each of half the size: what is met goes to the young one; when that is full, it
+    becomes the old one, and the old one is forgotten. Unlike an order by last use, it costs a hit nothing.
     """
 
     def __init__(self) -> None:
         self._young: dict[Key | None, int] = {}
         self._old: dict[Key | None, int] = {}
+        self._lists: deque[tuple[Sequence[Any], Resolved]] = deque(maxlen=LISTS)
         self._mutex = Mutex()
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+    def recall_list(self, entries: Sequence[Any]) -> Resolved | None:
+        """The answers for a list of series that came before."""
+        return next((resolved for given, resolved in tuple(self._lists) if given == entries), None)
+
+    def remember_list(self, entries: Sequence[Any], resolved: Resolved) -> None:
+        """Take a list in, all of whose series there are."""
+        if len(entries) <= LONGEST_LIST:
+            self._lists.append((entries, resolved))
 
     def recall_met(self, entries: Sequence[Any]) -> list[int | None]:
         """`Known.packed` of the series of each entry, None for those that were not met lately.
@@ -106,12 +122,16 @@ def resolve(connection: Connection, entries: Sequence[Any]) -> Resolved:
         entries: `[name, labels, kind]` each; may be anything, as it comes from outside.
     """
     memory = _memory(connection.engine)
+    if (resolved := memory.recall_list(entries)) is not None:
+        return resolved
     try:
         met = memory.recall_met(entries)
     except (TypeError, ValueError, AttributeError):
         met = [None]
     if None not in met:
-        return Resolved([one for one in met if one is not None], {})
+        resolved = Resolved([one for one in met if one is not None], {})
+        memory.remember_list(entries, resolved)
+        return resolved
     keys = [_key(entry) for entry in entries]
     recalled = memory.recall(keys)
     unknown = {at: check(entries[at]) for at, one in enumerate(recalled) if one is None}
