@@ -13,7 +13,7 @@ from watchfleet.metrics import retention
 from watchfleet.notify.accounts import check, prune
 from watchfleet.notify.policy import receivers
 from watchfleet.notify.sweeper import sweep
-from watchfleet.probes import breakers
+from watchfleet.probes import breakers, history
 from watchfleet.rules import vitals
 from watchfleet.rules.library import get_library
 from watchfleet.rules.retention import prune as prune_rules
@@ -37,11 +37,13 @@ def keep_partitions() -> None:
 
 @shared_task(name="watchfleet.upkeep.prune_history")
 def prune_history() -> dict[str, int]:
-    """Delete old changes of alerts and rules; returns how many of each."""
+    """Delete old changes of alerts, rules and targets; returns how many of each."""
     settings = get_settings()
     spans = {"alert_events": settings.retention_alert_events, "audit": settings.retention_audit}
     with transaction() as connection:
-        return prune_rules(connection, server_clock(connection), **spans)._asdict()
+        now = server_clock(connection)
+        statuses = history.prune(connection, now - settings.retention_probe_history)
+        return {**prune_rules(connection, now, **spans)._asdict(), "probe_statuses": statuses}
 
 
 @shared_task(name="watchfleet.upkeep.sweep_outbox")

@@ -121,6 +121,7 @@ class ProbeResult:
         checked_at: When the check began.
         detail: One line for people; holds no secret.
         values: Further measurements.
+        answer: What the target answered when that was not as expected, cut off and redacted.
     """
 
     target: str
@@ -130,6 +131,7 @@ class ProbeResult:
     checked_at: datetime
     detail: str = ""
     values: tuple[Measurement, ...] = ()
+    answer: str = ""
 
     @property
     def ok(self) -> bool:

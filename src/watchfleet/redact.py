@@ -17,6 +17,9 @@ _FORMS = (
     re.compile(r"(?i)\bauthorization\s*[:=]\s*(?:(?:basic|bearer)\b)?\s*([^\s,;]+)"),
     re.compile(r"(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{8,})"),
     re.compile(r"(?i)\b(?:password|passwd|secret|token|api[_-]?key)\s*[=:]\s*([^\s,;&]+)"),
+    re.compile(
+        r"""(?i)["'][\w-]*(?:password|passwd|secret|token|api[_-]?key)[\w-]*["']\s*:\s*["]((?:[^"\\]|\\.)+)"""
+    ),
     re.compile(r"https://hooks\.slack\.com/services/(\S+)"),
 )
 """Each with one group, which is what must not be seen."""

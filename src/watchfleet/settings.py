@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     retention_alert_events: Period = Field(
         parse_duration("400d"), description="How long changes of alerts' states are kept."
     )
+    retention_probe_history: Period = Field(
+        parse_duration("400d"), description="How long it is kept when which target was of which status."
+    )
     retention_audit: Period = Field(
         parse_duration("400d"), description="How long it is kept who changed which rule."
     )

@@ -1,6 +1,6 @@
 """Kills at random do no harm to samples and rollups, and would show what does.
 
-`make chaos-rollups SECONDS=60 SEED=1` runs the long form.
+`make chaos-rollups SECONDS=600 SEED=1` runs it longer, or with another seed.
 """
 
 import os
@@ -15,7 +15,7 @@ from support.mortal import Mortal, mortal_postgres
 from support.servers import ROOT, PostgresServer, forget_environment, use_environment
 from support.storm import Arm, Outcome, storm
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "6"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or secrets.randbelow(2**31) + 1
 OUTAGE_EVERY = 3.0
 CONTROL_SECONDS, CONTROL_ROUNDS = 1.5, 8

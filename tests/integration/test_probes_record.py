@@ -1,5 +1,6 @@
 """What a batch found, in the store and in the cache."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from watchfleet.db.tables import probe_target
 from watchfleet.metrics.read import recent
 from watchfleet.model import Measurement, ProbeResult, Status
 from watchfleet.probes import health
+from watchfleet.probes.calendar import Window
 from watchfleet.probes.dispatch import sync
+from watchfleet.probes.probe import excused
 from watchfleet.probes.record import Found, Recorded, batch_id, record
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -112,3 +115,17 @@ def test_the_cache_gives_back_what_was_put_in() -> None:
     assert health.read(cache) == checks
     health.forget_others(cache, ["mail"])
     assert list(health.read(cache)) == ["mail"]
+
+
+def test_in_maintenance_a_target_has_no_samples_of_its_success_and_no_failures() -> None:
+    window = Window.model_validate({"from": NOW, "to": NOW + timedelta(hours=1)})
+    shop = replace(TARGETS.by_name["shop"], maintenance=(window,))
+    write("b1", found("shop", Status.DOWN, -1))
+    for second in (1, 2):
+        target, result = found("shop", Status.DOWN, second)
+        write(f"b{second + 1}", Found(target, excused(shop, result)))
+    assert (standing("shop").status, standing("shop").failures) == ("maintenance", 0)
+    assert standing("shop").detail == "in maintenance; its check found it down"
+    assert list(points("probe_success").values()) == [[0]]
+    after = found("shop", Status.DOWN, 3600)
+    assert excused(shop, after.result) is after.result

@@ -182,7 +182,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value: Any = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value in ([], {}) or value == Path():
+    if value is None or value in ([], {}, ()) or value == Path():
         return "–"
     if isinstance(value, timedelta):
         return f"`{format_duration(value)}`"

@@ -17,6 +17,10 @@ from watchfleet.redact import MASK, redact, register
         ("Authorization: Basic dTpw; x", "Authorization: Basic ***; x"),
         ("authorization=abc, Bearer abcdefgh", "authorization=***, Bearer ***"),
         ("?token=abc&api-key=def&n=1 PASSWORD : ghi", "?token=***&api-key=***&n=1 PASSWORD : ***"),
+        (
+            '{"db_password": "a \\"b", "user": "c", "token": ""}',
+            '{"db_password": "***", "user": "c", "token": ""}',
+        ),
         ("https://hooks.slack.com/services/T0/B0/x now", "https://hooks.slack.com/services/*** now"),
     ],
 )

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "db": "watchfleet.cli.db:db",
     "channels": "watchfleet.cli.channels:channels",
     "probe": "watchfleet.cli.probe:probe",
-    "probes": "watchfleet.cli.probe:probes",
+    "probes": "watchfleet.cli.probes:probes",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "memory": "watchfleet.cli.memory:memory",

@@ -1,4 +1,4 @@
-"""`watchfleet probe`: check targets now, from here; `watchfleet probes`: which there are."""
+"""`watchfleet probe`: check targets now, from here."""
 
 import json
 import signal
@@ -11,7 +11,6 @@ import click
 from rich.markup import escape
 
 from watchfleet.cli._console import make_console, print_table
-from watchfleet.clock import format_duration
 from watchfleet.complaints import similar
 from watchfleet.errors import WatchfleetError
 from watchfleet.model import ProbeResult, Status
@@ -21,7 +20,13 @@ from watchfleet.probes.targets import Targets, load_targets
 from watchfleet.settings import get_settings, read_config
 
 BATCH = 100
-_COLOURS = {Status.UP: "green", Status.DEGRADED: "yellow", Status.DOWN: "red", Status.UNKNOWN: "magenta"}
+COLOURS = {
+    Status.UP: "green",
+    Status.DEGRADED: "yellow",
+    Status.DOWN: "red",
+    Status.UNKNOWN: "magenta",
+    Status.MAINTENANCE: "blue",
+}
 
 
 @click.command()
@@ -51,37 +56,7 @@ def probe(names: tuple[str, ...], *, watch: bool, once: bool, as_json: bool) -> 
     sys.exit(1 if any(result.status in {Status.DOWN, Status.UNKNOWN} for result in results) else 0)
 
 
-@click.group()
-def probes() -> None:
-    """See which targets there are.
-
-    \b
-    Examples:
-      watchfleet probes list
-    """
-
-
-@probes.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-def list_(*, as_json: bool) -> None:
-    """List every target of the configuration and the fleet's own; faults of others go to standard error.
-
-    \b
-    Examples:
-      watchfleet probes list
-      watchfleet probes list --json
-    """
-    targets = list(_loaded())
-    if as_json:
-        for target in targets:
-            click.echo(json.dumps(_facts(target)))
-        return
-    columns = ["NAME", "KIND", "INTERVAL", "TIMEOUT", "SEVERITY", "REQUIRED"]
-    lines = [[escape(str(cell)) for cell in _cells(target)] for target in targets]
-    print_table(make_console(), columns, lines, right={"INTERVAL", "TIMEOUT"})
-
-
-def _loaded() -> Targets:
+def loaded() -> Targets:
     """Every target that can be used; what is wrong with the others is said."""
     found = load_targets(get_settings(), read_config())
     for problem in found.problems:
@@ -90,7 +65,7 @@ def _loaded() -> Targets:
 
 
 def _chosen(names: Sequence[str]) -> list[Target]:
-    known = _loaded().by_name
+    known = loaded().by_name
     for name in names:
         if name not in known:
             hint = similar(name, known) or "`watchfleet probes list` shows all"
@@ -137,7 +112,7 @@ def _show(results: Sequence[ProbeResult], *, as_json: bool) -> None:
     lines = [
         [
             escape(result.target),
-            f"[{_COLOURS[result.status]}]{result.status}[/]",
+            f"[{COLOURS[result.status]}]{result.status}[/]",
             f"{1000 * result.duration:.1f} ms",
             escape(result.reason),
             escape(result.detail),
@@ -158,28 +133,4 @@ def _answer(result: ProbeResult) -> dict[str, Any]:
         "values": [
             {"name": one.name, "labels": dict(one.labels), "value": one.value} for one in result.values
         ],
-    }
-
-
-def _cells(target: Target) -> list[object]:
-    return [
-        target.name,
-        target.kind,
-        format_duration(target.interval),
-        format_duration(target.timeout),
-        target.severity,
-        "yes" if target.required else "",
-    ]
-
-
-def _facts(target: Target) -> dict[str, Any]:
-    return {
-        "name": target.name,
-        "kind": target.kind,
-        "interval": format_duration(target.interval),
-        "timeout": format_duration(target.timeout),
-        "severity": target.severity,
-        "required": target.required,
-        "own": target.own,
-        "labels": dict(target.labels),
     }

@@ -301,14 +301,36 @@ probe_target = Table(
         "severity", Text, nullable=False, server_default="critical", comment="Of the alert that it is down"
     ),
     Column("labels", JSONB, nullable=False, server_default="{}", comment="Of the alerts about it"),
+    Column("depends_on", ARRAY(Text), nullable=False, server_default="{}"),
     _instant("due_at"),
+    _instant("recheck_at", nullable=True),
     Column("status", Text, nullable=False),
     _instant("status_since"),
-    Column("failures", Integer, nullable=False, comment="Failed checks in a row"),
+    Column("failures", Integer, nullable=False, comment="Failed checks in a row, that count"),
+    Column("excused", Integer, nullable=False, server_default="0", comment="Failed checks that do not count"),
+    Column("successes", Integer, nullable=False, server_default="0", comment="In a row while it is down"),
+    _instant("failing_since", nullable=True),
     _instant("checked_at", nullable=True),
     Column("reason", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
     Index("ix_probe_target_due_at", "due_at"),
+    Index("ix_probe_target_recheck_at", "recheck_at", postgresql_where=text("recheck_at IS NOT NULL")),
+)
+
+probe_status = Table(
+    "probe_status",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    _instant("started_at"),
+    _instant("ended_at", nullable=True),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("answer", Text, nullable=False, server_default="", comment="The first that showed it, redacted"),
+    Index("ix_probe_status_target", "target", "started_at"),
+    Index("ix_probe_status_open", "target", postgresql_where=text("ended_at IS NULL")),
+    comment="Every time that a target was of one status",
 )
 
 heartbeat = Table(

@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Engine, text
 from watchfleet.clock import slot_start
 from watchfleet.metrics.ingest import STALE, write_samples
 from watchfleet.model import Kind, Sample
+from watchfleet.probes.dependencies import dependants
+from watchfleet.probes.history import end_others
 from watchfleet.probes.probe import Target
 from watchfleet.probes.reasons import Reason
 from watchfleet.probes.record import FAILED_CHECKS, standing_labels
@@ -28,26 +30,33 @@ LARGEST_BATCH: Final = 16
 SLOW_TIMEOUT: Final = timedelta(seconds=5)
 MOST_SLOW_BATCHES: Final = 8
 RESYNC_SECONDS: Final = 60.0
+DEPENDANT: Final = "probe_dependant"
+"""The metric that tells by its labels which target's failures hide those of which `dependant`; always 1."""
 
-# A target that was not probed in time is probed once; its next time stays on its own grid.
+# A target that was not probed in time is probed once; its next time stays on its own grid, on which a check
+# in between is none.
 _CLAIM: Final = text(
-    "UPDATE probe_target SET due_at = due_at + make_interval(secs => interval_seconds *"
-    " (floor(extract(epoch FROM CAST(:now AS timestamptz) - due_at)::float8 / interval_seconds) + 1))"
-    " WHERE due_at <= :now AND (:slow_too OR reason <> 'timeout') RETURNING name, reason"
+    "UPDATE probe_target SET recheck_at = NULL, due_at = CASE WHEN due_at > :now THEN due_at"
+    " ELSE due_at + make_interval(secs => interval_seconds *"
+    " (floor(extract(epoch FROM CAST(:now AS timestamptz) - due_at)::float8 / interval_seconds) + 1)) END"
+    " WHERE (due_at <= :now OR recheck_at <= :now) AND (:slow_too OR reason <> 'timeout')"
+    " RETURNING name, reason"
 )
 _SYNC: Final = text(
     "INSERT INTO probe_target AS old"
-    " (name, kind, interval_seconds, severity, labels, due_at, status, status_since, failures)"
-    " SELECT new.name, new.kind, new.seconds, new.severity, new.labels, new.due_at, 'unknown', :now, 0"
+    " (name, kind, interval_seconds, severity, labels, depends_on, due_at, status, status_since, failures)"
+    " SELECT new.name, new.kind, new.seconds, new.severity, new.labels,"
+    " ARRAY(SELECT jsonb_array_elements_text(new.depends_on)), new.due_at, 'unknown', :now, 0"
     " FROM unnest(CAST(:names AS text[]), CAST(:kinds AS text[]), CAST(:seconds AS float8[]),"
-    " CAST(:severities AS text[]), CAST(:labels AS jsonb[]), CAST(:due AS timestamptz[]))"
-    " AS new (name, kind, seconds, severity, labels, due_at) ORDER BY new.name"
+    " CAST(:severities AS text[]), CAST(:labels AS jsonb[]), CAST(:parents AS jsonb[]),"
+    " CAST(:due AS timestamptz[]))"
+    " AS new (name, kind, seconds, severity, labels, depends_on, due_at) ORDER BY new.name"
     " ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, interval_seconds = excluded.interval_seconds,"
-    " severity = excluded.severity, labels = excluded.labels,"
+    " severity = excluded.severity, labels = excluded.labels, depends_on = excluded.depends_on,"
     " due_at = CASE WHEN old.interval_seconds = excluded.interval_seconds THEN old.due_at"
     " ELSE excluded.due_at END"
-    " WHERE (old.kind, old.interval_seconds, old.severity, old.labels)"
-    " IS DISTINCT FROM (excluded.kind, excluded.interval_seconds, excluded.severity, excluded.labels)"
+    " WHERE (old.kind, old.interval_seconds, old.severity, old.labels, old.depends_on) IS DISTINCT FROM"
+    " (excluded.kind, excluded.interval_seconds, excluded.severity, excluded.labels, excluded.depends_on)"
 )
 _KNOWN: Final = text("SELECT name, kind, severity, labels FROM probe_target")
 _DROP: Final = text("DELETE FROM probe_target WHERE name <> ALL(CAST(:names AS text[]))")
@@ -92,6 +101,8 @@ def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> No
     ordered = sorted(targets, key=lambda target: target.name)
     names = [target.name for target in ordered]
     _end_others(connection, ordered, now)
+    _tell_dependants(connection, ordered, now)
+    end_others(connection, names, now)
     connection.execute(_DROP, {"names": names})
     connection.execute(
         _SYNC,
@@ -102,9 +113,23 @@ def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> No
             "seconds": [target.interval.total_seconds() for target in ordered],
             "severities": [str(target.severity) for target in ordered],
             "labels": [json.dumps(dict(target.labels)) for target in ordered],
+            "parents": [json.dumps(target.depends_on) for target in ordered],
             "due": [first_due(target, now) for target in ordered],
         },
     )
+
+
+def _tell_dependants(connection: Connection, targets: Sequence[Target], now: datetime) -> None:
+    """Write whom each target hides while it fails, so that its alert can say so."""
+    at = now.timestamp()
+    hidden = dependants((target.name, target.depends_on) for target in targets)
+    samples = [
+        Sample(DEPENDANT, {"target": name, "dependant": one}, Kind.GAUGE, at, 1.0)
+        for name, others in hidden.items()
+        for one in others
+    ]
+    if samples:
+        write_samples(connection, f"probes:dependants:{at:.3f}", samples, now)
 
 
 def _end_others(connection: Connection, targets: Sequence[Target], now: datetime) -> None:

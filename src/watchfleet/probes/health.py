@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -36,6 +36,7 @@ class Check:
         required: Whether the fleet is not ready without it.
         kind: The kind of its probe.
         values: What else was measured.
+        depends_on: Without which other targets it cannot serve.
     """
 
     status: Status
@@ -47,6 +48,10 @@ class Check:
     required: bool
     kind: str = ""
     values: tuple[Measurement, ...] = ()
+    depends_on: tuple[str, ...] = ()
+
+
+_AS_GOOD_AS_DOWN: Final = (Reason.STARTING, Reason.DEPENDENCY_DOWN)
 
 
 class Grade(StrEnum):
@@ -76,6 +81,7 @@ def check_of(target: Target, result: ProbeResult) -> Check:
         target.required,
         target.kind,
         result.values,
+        target.depends_on,
     )
 
 
@@ -99,7 +105,24 @@ def read(cache: Redis) -> dict[str, Check]:
         redis.RedisError: The cache does not answer.
     """
     checks = {str(name): _decode(text) for name, text in sorted(cache.hgetall(KEY).items())}
-    return {name: check for name, check in checks.items() if check is not None}
+    return with_dependencies({name: check for name, check in checks.items() if check is not None})
+
+
+def with_dependencies(checks: Mapping[str, Check]) -> dict[str, Check]:
+    """The checks, with those that failed while something failed on which they depend as `unknown`."""
+    return {name: _seen_through(check, checks) for name, check in checks.items()}
+
+
+def _seen_through(check: Check, checks: Mapping[str, Check]) -> Check:
+    failing = next((name for name in check.depends_on if name in checks and not _serves(checks[name])), None)
+    if check.status is not Status.DOWN or failing is None:
+        return check
+    detail = f"{failing}, which it depends on, is {checks[failing].status}"
+    return replace(check, status=Status.UNKNOWN, reason=Reason.DEPENDENCY_DOWN, detail=detail)
+
+
+def _serves(check: Check) -> bool:
+    return check.status not in {Status.DOWN, Status.MAINTENANCE}
 
 
 def forget_others(cache: Redis, names: Iterable[str]) -> None:
@@ -138,7 +161,7 @@ def _verdict(check: Check) -> Assessment:
     """The grade that the result gives, were it new."""
     if check.status in {Status.UP, Status.MAINTENANCE}:
         return Assessment(Grade.PASS, "")
-    fails = check.required and (check.status is Status.DOWN or check.reason == Reason.STARTING)
+    fails = check.required and (check.status is Status.DOWN or check.reason in _AS_GOOD_AS_DOWN)
     return Assessment(Grade.FAIL if fails else Grade.WARN, check.reason)
 
 
@@ -170,6 +193,7 @@ def _decode(text: str | bytes) -> Check | None:
     try:
         content: dict[str, Any] = json.loads(text)
         values = tuple(Measurement(*value) for value in content.pop("values", []))
-        return Check(**(content | {"status": Status(content["status"]), "values": values}))
+        status, parents = Status(content.pop("status")), tuple(content.pop("depends_on", []))
+        return Check(**content, status=status, values=values, depends_on=parents)
     except (ValueError, TypeError, KeyError):
         return None

@@ -1,30 +1,23 @@
 """`heartbeat`: has somebody's job reported in time? Nothing is asked; the job pings us (`.pings`)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
+from typing import Final, Self
+from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from watchfleet.clock import Period, format_duration
 from watchfleet.db.engine import transaction
 from watchfleet.errors import StoreUnavailableError
 from watchfleet.model import Measurement, ProbeResult
 from watchfleet.patterns import compile_pattern
+from watchfleet.probes.calendar import Cron, Zone, next_time
 from watchfleet.probes.pings import NEVER, Pinged, pinged
 from watchfleet.probes.probe import Attempt, Deadline, Options, Target
 from watchfleet.probes.reasons import Reason
 
 _KEY: Final = compile_pattern(r"^[A-Za-z0-9_-]{8,128}$")
-
-
-def _zone(name: Any) -> Any:
-    try:
-        return ZoneInfo(name) if isinstance(name, str) else name
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name!r}; write it like Europe/Berlin") from None
 
 
 class HeartbeatOptions(Options):
@@ -35,10 +28,8 @@ class HeartbeatOptions(Options):
         " nobody can guess."
     )
     period: Period | None = Field(None, description="Time between two pings; or else `cron`.")
-    cron: str | None = Field(None, description="When a ping is expected, such as `30 2 * * *`.")
-    timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
-        ZoneInfo("UTC"), description="The time zone of `cron`, such as Europe/Berlin."
-    )
+    cron: Cron | None = Field(None, description="When a ping is expected, such as `30 2 * * *`.")
+    timezone: Zone = Field(ZoneInfo("UTC"), description="The time zone of `cron`, such as Europe/Berlin.")
     grace: Period = Field(
         timedelta(minutes=5),
         description="How much later a ping may come, and how long a job may run that told of its start.",
@@ -51,16 +42,6 @@ class HeartbeatOptions(Options):
             raise ValueError("a key has 8 to 128 letters, digits, _ and -")
         return key
 
-    @field_validator("cron")
-    @classmethod
-    def _known(cls, cron: str | None) -> str | None:
-        try:
-            if cron is not None:
-                next(CronSim(cron, datetime.now(UTC)))
-        except (CronSimError, StopIteration):
-            raise ValueError(f"{cron!r} is no cron expression; write it like `30 2 * * *`") from None
-        return cron
-
     @model_validator(mode="after")
     def _has_one(self) -> Self:
         if (self.period is None) == (self.cron is None):
@@ -71,7 +52,7 @@ class HeartbeatOptions(Options):
         """When the ping after one of this instant is due."""
         if self.period is not None:
             return at + self.period
-        return next(CronSim(self.cron or "", at.astimezone(self.timezone))).astimezone(UTC)
+        return next_time(self.cron or "", at, self.timezone)
 
 
 def named_by(key: str, targets: Iterable[Target]) -> list[str]:

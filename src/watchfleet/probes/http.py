@@ -17,7 +17,7 @@ from watchfleet.probes.fields import EXPIRY
 from watchfleet.probes.http_answer import Answer
 from watchfleet.probes.http_options import HttpOptions
 from watchfleet.probes.multi import borrowed
-from watchfleet.probes.probe import Attempt, Deadline, Target
+from watchfleet.probes.probe import LONGEST_ANSWER, Attempt, Deadline, Target
 from watchfleet.probes.reasons import Reason
 from watchfleet.settings import get_settings
 
@@ -199,9 +199,8 @@ class _Exchange:
 
     def _receive(self, chunk: bytes) -> int | None:
         self._seen += len(chunk)
-        if self._options.reads_body:
-            room = self._options.max_body_bytes - len(self._body)
-            self._body += chunk[: max(0, room)]
+        kept = self._options.max_body_bytes if self._options.reads_body else LONGEST_ANSWER
+        self._body += chunk[: max(0, kept - len(self._body))]
         if self._seen <= self._options.max_body_bytes:
             return None
         self._cut = True
@@ -221,7 +220,7 @@ class _Exchange:
         values.insert(0, Measurement("probe_http_status_code", float(status)))
         fault = http_answer.fault(self._options, self._answer(status))
         if fault:
-            return self._attempt.down(*fault, values, duration=taken)
+            return self._attempt.down(*fault, values, duration=taken, answer=bytes(self._body))
         limit = self._options.degraded_before_expiry
         if limit is not None and expiry is not None and expiry - time.time() < limit.total_seconds():
             return self._attempt.degraded(Reason.TLS_EXPIRES_SOON, "the certificate expires soon", values)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from watchfleet.clock import utcnow
 from watchfleet.model import Measurement, ProbeResult, Severity, Status
+from watchfleet.probes.calendar import Window
 from watchfleet.probes.reasons import Reason
 from watchfleet.redact import redact
 
 LONGEST_DETAIL: Final = 300
+LONGEST_ANSWER: Final = 2048
+"""Bytes that are kept of an answer that was not as expected."""
 
 
 class Options(BaseModel):
@@ -37,6 +40,13 @@ class Target:
         required: Whether the fleet is not ready while it is down.
         own: Whether it is one of the fleet's own dependencies.
         options: What its kind needs to know.
+        retries: How many checks in a row may fail before it counts as down.
+        successes: How many in a row must succeed before it counts as up again.
+        retry_interval: Time to the next check while that is not decided; None for `interval`.
+        depends_on: The names of targets without which it cannot serve.
+        maintenance: When it may fail.
+        groups: What it is checked together with.
+        public: Whether everybody may see its status.
     """
 
     name: str
@@ -49,6 +59,13 @@ class Target:
     required: bool
     own: bool
     options: Options
+    retries: int = 0
+    successes: int = 1
+    retry_interval: timedelta | None = None
+    depends_on: tuple[str, ...] = ()
+    maintenance: tuple[Window, ...] = ()
+    groups: tuple[str, ...] = ()
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,7 @@ class Attempt:
         values: Iterable[Measurement] = (),
         *,
         duration: float | None = None,
+        answer: bytes = b"",
     ) -> ProbeResult:
         """The target does not serve.
 
@@ -112,8 +130,10 @@ class Attempt:
             detail: One line for people, without secrets and without the text of an exception.
             values: What was measured nevertheless.
             duration: Seconds that the target took, if the probe knows better than this clock.
+            answer: What it answered instead of what was expected.
         """
-        return self._result(Status.DOWN, reason, detail, values, self._taken(duration))
+        result = self._result(Status.DOWN, reason, detail, values, self._taken(duration))
+        return replace(result, answer=shown_answer(answer)) if answer else result
 
     def unknown(self, reason: str, detail: str) -> ProbeResult:
         """The check could not be made: nothing is said about the target."""
@@ -134,6 +154,20 @@ class Attempt:
             _one_line(redact(detail))[:LONGEST_DETAIL],
             tuple(values),
         )
+
+
+def excused(target: Target, result: ProbeResult) -> ProbeResult:
+    """The result as it counts: in a maintenance window of its target it tells of that and nothing else."""
+    if not any(window.covers(result.checked_at) for window in target.maintenance):
+        return result
+    detail = f"in maintenance; its check found it {result.status}"
+    return replace(result, status=Status.MAINTENANCE, reason=Reason.MAINTENANCE, detail=detail)
+
+
+def shown_answer(answer: bytes) -> str:
+    """The beginning of an answer as text: without secrets, and without what would confuse a terminal."""
+    text = redact(answer[:LONGEST_ANSWER].decode("utf-8", "replace"))
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
 
 
 def _one_line(text: str) -> str:

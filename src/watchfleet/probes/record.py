@@ -6,30 +6,16 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from watchfleet.metrics.ingest import write_samples
 from watchfleet.model import Kind, ProbeResult, Sample, Status
+from watchfleet.probes.history import note
 from watchfleet.probes.probe import Target
-
-# A target's standing never goes back in time, and a batch that comes twice changes nothing the second time.
-_STANDING: Final = text(
-    "UPDATE probe_target AS old SET status = new.status, reason = new.reason, detail = new.detail,"
-    " checked_at = new.checked_at,"
-    " status_since = CASE WHEN old.status = new.status THEN old.status_since ELSE new.checked_at END,"
-    " failures = CASE new.status WHEN 'down' THEN old.failures + 1"
-    " WHEN 'unknown' THEN old.failures ELSE 0 END"
-    " FROM unnest(CAST(:names AS text[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),"
-    " CAST(:details AS text[]), CAST(:checked AS timestamptz[]))"
-    " AS new (name, status, reason, detail, checked_at)"
-    " WHERE old.name = new.name AND (old.checked_at IS NULL OR old.checked_at < new.checked_at)"
-    " RETURNING old.name, old.status_since = old.checked_at AS changed, old.status_since, old.checked_at,"
-    " old.failures, old.reason, old.detail"
-)
-
+from watchfleet.probes.standings import Move, advance
 
 FAILED_CHECKS: Final = "probe_failed_checks"
-"""The metric of how many checks of a target failed in a row."""
+"""The metric of how many checks of a target failed in a row, and count."""
 FAILURE: Final = "probe_failure"
 """The metric that tells by its label `reason` why a target's last check failed; its value is always 1."""
 TROUBLED: Final = timedelta(minutes=10)
@@ -80,35 +66,25 @@ def record(connection: Connection, batch: str, found: Sequence[Found], now: date
         return Recorded()
     written = list(samples(found))
     write_samples(connection, batch, written, now)
-    results = [result for _, result in found]
-    rows = connection.execute(
-        _STANDING,
-        {
-            "names": [result.target for result in results],
-            "statuses": [str(result.status) for result in results],
-            "reasons": [result.reason for result in results],
-            "details": [result.detail for result in results],
-            "checked": [result.checked_at for result in results],
-        },
-    ).all()
-    standings = list(_standings(found, rows))
+    moves = advance(connection, found, now)
+    note(connection, moves)
+    standings = [sample for move in moves for sample in _standing_samples(move)]
     if standings:
         write_samples(connection, f"{batch}:standing", standings, now)
     series = tuple((one.name, one.labels) for one in (*written, *standings))
-    return Recorded(any(row.changed for row in rows), sum(row.failures > 0 for row in rows), series)
+    changed, failing = any(move.changed for move in moves), sum(move.now.failures > 0 for move in moves)
+    return Recorded(changed, failing, series)
 
 
-def _standings(found: Sequence[Found], rows: "Sequence[Row[Any]]") -> Iterator[Sample]:
-    """How many checks in a row failed, of each target that is or lately was in trouble."""
-    targets = {target.name: target for target, _ in found}
-    for row in rows:
-        if row.failures or row.checked_at - row.status_since < TROUBLED:
-            target = targets[row.name]
-            labels, at = standing_labels(target), row.checked_at.timestamp()
-            yield Sample(FAILED_CHECKS, labels, Kind.GAUGE, at, float(row.failures))
-            if row.failures and row.reason:
-                verdict = {"target": target.name, "kind": target.kind, "reason": row.reason}
-                yield Sample(FAILURE, verdict, Kind.GAUGE, at, 1.0)
+def _standing_samples(move: Move) -> Iterator[Sample]:
+    """How many checks in a row failed and count, of a target that is or lately was in trouble."""
+    target, now, at = move.target, move.now, move.result.checked_at
+    if now.failures or at - now.since < TROUBLED:
+        labels = standing_labels(target)
+        yield Sample(FAILED_CHECKS, labels, Kind.GAUGE, at.timestamp(), float(now.failures))
+        if now.failures and now.reason:
+            verdict = {"target": target.name, "kind": target.kind, "reason": now.reason}
+            yield Sample(FAILURE, verdict, Kind.GAUGE, at.timestamp(), 1.0)
 
 
 def standing_labels(target: "Target | Row[Any]") -> dict[str, str]:
@@ -122,9 +98,9 @@ def standing_labels(target: "Target | Row[Any]") -> dict[str, str]:
 
 
 def samples(found: Sequence[Found]) -> Iterator[Sample]:
-    """The samples that results make; a check that could not be made says nothing of its target."""
+    """The samples that results make; one that was not made or does not count says nothing of its target."""
     for target, result in found:
-        if result.status is Status.UNKNOWN:
+        if result.status in {Status.UNKNOWN, Status.MAINTENANCE}:
             continue
         ts = result.checked_at.timestamp()
         labels = {**target.labels, "target": target.name}

@@ -19,7 +19,7 @@ from watchfleet.errors import ConfigError, StoreUnavailableError
 from watchfleet.probes import health
 from watchfleet.probes.batch import run_batch
 from watchfleet.probes.dispatch import dispatch
-from watchfleet.probes.probe import Target
+from watchfleet.probes.probe import Target, excused
 from watchfleet.probes.record import Found, Recorded, batch_id
 from watchfleet.probes.recorder import Recorder
 from watchfleet.probes.targets import Targets, get_targets
@@ -85,7 +85,7 @@ def carry_out(names: Sequence[str], slot: str, recorder: Recorder) -> Recorded |
 def probe(targets: Sequence[Target], slot: str, recorder: Recorder) -> "Future[Recorded]":
     """Check targets, and make known what was found: in the cache at once, in the store when it can be."""
     by_name = {target.name: target for target in targets}
-    found = [Found(by_name[result.target], result) for result in run_batch(targets)]
+    found = [Found(by_name[one.target], excused(by_name[one.target], one)) for one in run_batch(targets)]
     show(found)
     return recorder.put(batch_id(slot, list(by_name)), found)
 

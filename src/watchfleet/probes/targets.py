@@ -14,6 +14,8 @@ from watchfleet.clock import Period, format_duration
 from watchfleet.complaints import explain, similar
 from watchfleet.errors import ConfigError
 from watchfleet.model import Severity
+from watchfleet.probes.calendar import Window
+from watchfleet.probes.dependencies import faults_of
 from watchfleet.probes.probe import Options, Target
 from watchfleet.probes.registry import kind, kind_names
 from watchfleet.redact import register
@@ -29,6 +31,8 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=5)
 OWN_TIMEOUT: Final = timedelta(seconds=4)
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[\w .:/@-]{0,98}[\w)])?")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_GROUP: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_TAKEN_GROUPS: Final = {"live", "ready"}
 _TAKEN_LABELS: Final = {"target", "kind", "phase", "queue", "path", "hostname"}
 
 
@@ -50,6 +54,12 @@ def _known_label(name: str) -> str:
     return name
 
 
+def _known_group(name: str) -> str:
+    if not _GROUP.fullmatch(name) or name in _TAKEN_GROUPS:
+        raise ValueError(f"{name!r} is no group's name; it has lower-case letters, digits, - and _")
+    return name
+
+
 class TargetFields(Options):
     """What every target has, whatever its kind."""
 
@@ -64,9 +74,36 @@ class TargetFields(Options):
     labels: dict[Annotated[str, AfterValidator(_known_label)], str] = Field(
         default_factory=dict, description="Carried by the target's samples and alerts."
     )
+    retries: int = Field(
+        0, ge=0, le=100, description="How many checks in a row may fail before the target counts as down."
+    )
+    successes: int = Field(
+        1, ge=1, le=100, description="How many in a row must succeed before it counts as up again."
+    )
+    retry_interval: Period | None = Field(
+        None, description="Time to the next check while that is not decided. Not set: `interval`."
+    )
+    depends_on: tuple[str, ...] = Field(
+        default_factory=tuple,
+        description="Names of targets without which it cannot serve. While one of them fails, a failure of"
+        " this one is `unknown`, and no alert.",
+    )
+    maintenance: tuple[Window, ...] = Field(
+        default_factory=tuple,
+        description="When it may fail: windows with `from` and `to`, or with `cron` and `duration`, and a"
+        " `timezone`.",
+    )
     severity: Severity = Field(Severity.CRITICAL, description="Of the alert that the target is down.")
     required: bool = Field(
         default=False, description="Whether /health/ready answers 503 while the target is down."
+    )
+    groups: tuple[Annotated[str, AfterValidator(_known_group)], ...] = Field(
+        default_factory=tuple,
+        description="Groups that it belongs to: `/health/<group>` and a part of the status page each.",
+    )
+    public: bool = Field(
+        default=False,
+        description="Whether everybody may see its status: on /status, as a badge, in the feed.",
     )
 
 
@@ -129,6 +166,7 @@ def load_targets(settings: Settings, document: Document | None = None) -> Target
     """
     own = own_targets(settings)
     found: dict[str, Target] = {}
+    places: dict[str, _Place] = {}
     problems: list[ConfigError] = []
     for index, raw in enumerate(settings.targets):
         try:
@@ -138,10 +176,15 @@ def load_targets(settings: Settings, document: Document | None = None) -> Target
             continue
         if target.name in found:
             problems.append(_Place(document, index).error(f'the name "{target.name}" is taken', "name"))
-        found.setdefault(target.name, target)
+        else:
+            found[target.name], places[target.name] = target, _Place(document, index)
     for name, raw in own.items():
         if name not in found:
             found[name] = _build(raw, own, settings, _Place(None, 0))
+    named = [str(raw.get("name")) for raw in settings.targets if isinstance(raw, dict)]
+    for name, (message, mend) in faults_of(found, {*named, *found}).items():
+        problems.append(places[name].error(f'target "{name}": {message}', "depends_on", mend=mend))
+        del found[name]
     return Targets(found, tuple(problems))
 
 
@@ -221,6 +264,10 @@ def _validated(
     interval = fields.interval or default
     timeout = fields.timeout or min(OWN_TIMEOUT if is_own else DEFAULT_TIMEOUT, interval)
     faults = _timing_faults(interval, timeout, label, place)
+    if fields.retry_interval is not None and not SHORTEST_INTERVAL <= fields.retry_interval <= interval:
+        shown = format_duration(fields.retry_interval)
+        message = f"{label}retry_interval: {shown} is not between 1s and the interval"
+        faults.append(place.error(message, "retry_interval"))
     if faults:
         raise _Faulty(faults)
     return Target(
@@ -234,6 +281,13 @@ def _validated(
         required=fields.required,
         own=is_own,
         options=fields,
+        retries=fields.retries,
+        successes=fields.successes,
+        retry_interval=fields.retry_interval,
+        depends_on=fields.depends_on,
+        maintenance=fields.maintenance,
+        groups=fields.groups,
+        public=fields.public,
     )
 
 

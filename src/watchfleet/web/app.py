@@ -13,10 +13,12 @@ from watchfleet.web.monitor import Monitor
 from watchfleet.web.notifications import api as notifications
 from watchfleet.web.pages import pages
 from watchfleet.web.ping import pings
+from watchfleet.web.probes import api as probes
 from watchfleet.web.prometheus_api import api as prometheus
 from watchfleet.web.remote_write import receiver
 from watchfleet.web.rules import api as rules
 from watchfleet.web.stats import api as stats
+from watchfleet.web.status import status
 from watchfleet.web.trends import api as trends
 
 
@@ -31,8 +33,19 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
     app = Flask("watchfleet", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = monitor or Monitor()
     app.extensions[WAKE] = wake
-    apis = (alertmanager, memory, metrics_api, notifications, prometheus, receiver, rules, stats, trends)
-    for blueprint in (health, metrics, pages, pings, *apis):
+    apis = (
+        alertmanager,
+        memory,
+        metrics_api,
+        notifications,
+        probes,
+        prometheus,
+        receiver,
+        rules,
+        stats,
+        trends,
+    )
+    for blueprint in (health, metrics, pages, pings, status, *apis):
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
     app.after_request(_harden)

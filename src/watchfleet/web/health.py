@@ -14,6 +14,7 @@ from flask.blueprints import BlueprintSetupState
 
 from watchfleet import __version__
 from watchfleet.probes.health import Assessment, Check, Grade
+from watchfleet.probes.targets import get_targets
 from watchfleet.settings import get_settings
 from watchfleet.web.monitor import CACHED_SECONDS, Health, Monitor
 
@@ -52,13 +53,29 @@ def ready() -> Response:
 @health.get("/health")
 def everything() -> Response:
     """The status for everyone, the checks for who sends the token; in the format of the IETF's draft."""
+    return _report(monitor().health())
+
+
+@health.get("/health/<group>")
+def of_group(group: str) -> Response:
+    """The same of the targets of one group, each of which is required here."""
+    members = [target.name for target in get_targets() if group in target.groups]
+    if not members:
+        missing = _answer(
+            {"status": Grade.FAIL, "output": "there is no such group"}, Grade.FAIL, NEVER_STORED
+        )
+        missing.status_code = 404
+        return missing
+    found = monitor().health()
+    return _report(found and found.of_group(members))
+
+
+def _report(found: Health | None) -> Response:
     if _has_wrong_token():
-        refused = _answer({"status": Grade.FAIL, "output": "the token is wrong"}, Grade.FAIL, NEVER_STORED)
-        refused.status_code = 401
+        refused = _refused("the token is wrong", 401)
         refused.headers["WWW-Authenticate"] = "Bearer"
         return refused
     now = time.time()
-    found = monitor().health()
     grade = Grade.FAIL if found is None else found.grade(now)
     trusted = _bearer() is not None and get_settings().api_token is not None
     body = {"status": grade, **(_details(found, now) if trusted and found else {})}
@@ -100,6 +117,12 @@ def _component(name: str, check: Check | None, assessment: Assessment) -> dict[s
 def _answer(body: dict[str, Any], grade: Grade, caching: str) -> Response:
     response = Response(json.dumps(body), 503 if grade is Grade.FAIL else 200, mimetype=MEDIA_TYPE)
     response.headers["Cache-Control"] = caching
+    return response
+
+
+def _refused(words: str, status: int) -> Response:
+    response = _answer({"status": Grade.FAIL, "output": words}, Grade.FAIL, NEVER_STORED)
+    response.status_code = status
     return response
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Lock, Thread
 from typing import Final
@@ -50,6 +50,12 @@ class Health:
     def assessments(self, now: float) -> dict[str, Assessment]:
         """The grade of each target and its reason."""
         return {name: health.assess(check, now) for name, check in self.checks.items()}
+
+    def of_group(self, names: Sequence[str]) -> "Health":
+        """The health of some targets that are all required."""
+        members = ((name, self.checks.get(name)) for name in names)
+        checks = {name: check and replace(check, required=True) for name, check in members}
+        return replace(self, checks=checks)
 
     def grade(self, now: float) -> Grade:
         """The worst grade; a target that is not required never makes it worse than a warning."""

@@ -12,6 +12,7 @@ _LINKS: Final = (
     ("/health", "health", "how the fleet is; with the API token, each check"),
     ("/health/ready", "health/ready", "200 while every required dependency serves"),
     ("/health/live", "health/live", "200 while this process answers"),
+    ("/status", "status", "how the public targets are, and were for 90 days"),
     ("/metrics", "metrics", "for Prometheus"),
 )
 _PAGE: Final = """<!doctype html>

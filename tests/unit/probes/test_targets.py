@@ -72,6 +72,22 @@ def test_one_broken_target_of_a_thousand_is_named_by_line_and_the_others_run() -
         ("kind: memory\n  timeout: 16s", 4, "timeout: 16s is too long (write the interval or less"),
         ("kind: memory\n  interval: never", 4, "interval: 'never' is not a duration; write it like 30s"),
         ("kind: memory\n  labels: {target: y}", 4, "labels.target: the label 'target' is set by the probes"),
+        ("kind: memory\n  depends_on: [db, postgress]", 4, "depends_on: there is no target 'db'"),
+        (
+            "kind: memory\n  depends_on: [disc]",
+            4,
+            "depends_on: there is no target 'disc' (did you mean disk?)",
+        ),
+        ("kind: memory\n  depends_on: [x]", 4, "depends_on goes round in a circle: x > x"),
+        ("kind: memory\n  interval: 5s\n  retry_interval: 6s", 5, "retry_interval: 6s is not between 1s and"),
+        ("kind: memory\n  retries: -1", 4, "retries: -1: "),
+        ("kind: memory\n  groups: [Live]", 4, "groups[0]: 'Live' is no group's name"),
+        ("kind: memory\n  groups: [ready]", 4, "groups[0]: 'ready' is no group's name"),
+        (
+            "kind: memory\n  maintenance:\n  - cron: 0 2 * * *",
+            5,
+            "maintenance[0]: a mapping: a window has either",
+        ),
         ("kind: http\n  url: http://h/\n  expected_status: 99", 5, "expected_status[0]: '99' is no HTTP"),
         ("kind: http\n  url: http://h/\n  headers: {a b: c}", 5, "headers.a b: ***: 'a b' is no header's"),
         ("kind: http\n  url: http://h/\n  ca_file: /no/file", 5, "ca_file: '/no/file': Path does not point"),
@@ -137,3 +153,21 @@ def test_options_of_a_target_are_those_of_its_kind() -> None:
     options = configured({"name": "x", "kind": "http", "url": "http://h/"}).by_name["x"].options
     assert isinstance(options, HttpOptions)
     assert options.expected_status == ["2xx"]
+
+
+def test_targets_that_depend_on_one_another_in_a_circle_are_named_and_the_others_run() -> None:
+    targets = loaded(
+        """\
+        targets:
+        - {name: a, kind: memory, depends_on: [c]}
+        - {name: b, kind: memory, depends_on: [a]}
+        - {name: c, kind: memory, depends_on: [b]}
+        - {name: d, kind: memory, depends_on: [a, broken]}
+        - {name: broken, kind: nothing}
+        """
+    )
+    complaints = [str(problem) for problem in targets.problems if "circle" in str(problem)]
+    assert [complaint.partition(": ")[0] for complaint in complaints] == ["w.yml:2", "w.yml:3", "w.yml:4"]
+    assert "circle: a > c > b > a (take one of them out)" in complaints[0]
+    assert targets.by_name["d"].depends_on == ("a", "broken")
+    assert len(targets.problems) == 4

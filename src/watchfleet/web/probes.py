@@ -1,0 +1,72 @@
+"""The blueprint of `/api/probes`: which targets there are, how they are, and what became of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy import Connection, Row, select
+
+from watchfleet.clock import utcnow
+from watchfleet.db.tables import probe_target
+from watchfleet.probes import history, report
+from watchfleet.probes.history import Interval
+from watchfleet.web import parameters
+from watchfleet.web.parameters import Answer
+
+api = Blueprint("probes", __name__)
+
+
+@api.get("/api/probes")
+@parameters.answers
+def probes() -> Answer:
+    """Every target with its status and its uptime."""
+    now = utcnow()
+    with parameters.reading() as connection:
+        rows = connection.execute(select(probe_target).order_by(probe_target.c.name)).all()
+        known = history.intervals(connection, now - report.LONGEST, now)
+    found = [_facts(row, known.get(row.name, ()), now) for row in rows]
+    return Answer({"targets": found}, [_flat(one) for one in found])
+
+
+@api.get("/api/probes/<name>")
+@parameters.answers
+def probe(name: str) -> Answer:
+    """One target, with every status that it was of since `since`, the newest first."""
+    now = utcnow()
+    since = parameters.instant("since", "30d", now)
+    with parameters.reading() as connection:
+        row = _row(connection, name)
+        known = history.intervals(connection, min(since, now - report.LONGEST), now, [name])
+    if row is None and not known:
+        return Answer({"error": f"there is no target {name!r}; /api/probes lists them"}, status=404)
+    intervals = known.get(name, [])
+    facts = _facts(row, intervals, now) if row else {"name": name}
+    statuses = [report.facts_of_interval(one) for one in reversed(intervals) if one.end >= since]
+    return Answer({**facts, "history": statuses}, statuses)
+
+
+def _row(connection: Connection, name: str) -> "Row[Any] | None":
+    return connection.execute(select(probe_target).where(probe_target.c.name == name)).one_or_none()
+
+
+def _facts(row: "Row[Any]", intervals: Sequence[Interval], now: datetime) -> dict[str, Any]:
+    uptimes = report.uptimes(intervals, now)
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "status": row.status,
+        "since": row.status_since.isoformat(),
+        "reason": row.reason,
+        "detail": row.detail,
+        "checked_at": row.checked_at.isoformat() if row.checked_at else None,
+        "depends_on": list(row.depends_on),
+        "uptime": {span: report.facts_of_uptime(one) for span, one in uptimes.items()},
+    }
+
+
+def _flat(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as a row of a table."""
+    uptimes = {f"uptime_{span}": one["ratio"] for span, one in facts["uptime"].items()}
+    flat = {**facts, "depends_on": " ".join(facts["depends_on"]), **uptimes}
+    return {key: value for key, value in flat.items() if key != "uptime"}
