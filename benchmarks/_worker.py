@@ -24,11 +24,12 @@ def broker() -> Iterator[str]:
         port, password = free_port(), secrets.token_hex(16)
         configuration = valkey.configure(Path(folder) / "valkey", port, password)
         with process(valkey.serve_command(configuration), Path(folder) / "log"):
-            _await(port)
+            await_port(port)
             yield valkey.url(port, password)
 
 
-def _await(port: int, seconds: float = 30) -> None:
+def await_port(port: int, seconds: float = 30) -> None:
+    """Wait until somebody listens."""
     end = time.monotonic() + seconds
     while True:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from watchfleet.errors import WatchfleetError
 from watchfleet.metrics.sketch import Floats, Ints
+from watchfleet.model import Sample
 from watchfleet.wire import READABLE
 
 MOST_SAMPLES: Final = 1_000_000
@@ -73,6 +74,19 @@ def decode(batch: Any) -> Decoded:
     if index.max(initial=-1) >= len(series):
         raise BatchError("index_out_of_range")
     return Decoded(series, index, ts, value, events, activity)
+
+
+def of_samples(samples: Sequence[Sample]) -> Decoded:
+    """What samples of our own are; each with an entry for its series, as hardly two are of the same one."""
+    names, labels, kinds, ts, values = zip(*samples, strict=True) if samples else ((),) * 5
+    return Decoded(
+        series=[[name, dict(own), str(kind)] for name, own, kind in zip(names, labels, kinds, strict=True)],
+        index=np.arange(len(samples)),
+        ts=np.round(np.array(ts, np.float64) * 1e6).astype(np.int64),
+        value=np.array(values, np.float64),
+        events=[],
+        activity=[],
+    )
 
 
 def _raw(batch: dict[str, Any], name: str, width: int) -> bytes:

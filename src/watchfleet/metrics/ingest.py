@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from psycopg2.errors import CheckViolation
 from sqlalchemy import Connection
 
-from watchfleet import wire
 from watchfleet.db import partitions
 from watchfleet.db.copy import Layout, copy_in, copy_out
 from watchfleet.db.locks import Lock, wait_lock
 from watchfleet.metrics import activity, batches, business, events, marks
 from watchfleet.metrics.accounts import once
 from watchfleet.metrics.batches import Written
-from watchfleet.metrics.decode import BatchError, Decoded, decode
+from watchfleet.metrics.decode import BatchError, Decoded, decode, of_samples
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.metrics.series import Resolved, resolve
 from watchfleet.metrics.sketch import Floats, Ints
@@ -74,7 +73,7 @@ def write_samples(
     dedupe: bool = False,
 ) -> Written:
     """Store samples of our own, as `write` does a batch."""
-    return write(connection, batch_id, wire.pack(samples), now, dedupe=dedupe)
+    return write_decoded(connection, batches.identity(batch_id), of_samples(samples), now, dedupe=dedupe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import pycurl
@@ -290,8 +290,13 @@ def _authorities(options: HttpOptions) -> list[tuple[int, str]]:
     """Whom to trust: the file that the target names, or those that Python trusts here."""
     if options.ca_file:
         return [(pycurl.CAINFO, str(options.ca_file))]
+    return list(_usual_authorities())
+
+
+@cache
+def _usual_authorities() -> tuple[tuple[int, str], ...]:
     paths = ssl.get_default_verify_paths()
     # With a file alone, libcurl reads it once for the whole loop instead of once a connection.
     if paths.cafile:
-        return [(pycurl.CAINFO, paths.cafile)]
-    return [(pycurl.CAPATH, paths.capath)] if paths.capath else []
+        return ((pycurl.CAINFO, paths.cafile),)
+    return ((pycurl.CAPATH, paths.capath),) if paths.capath else ()

@@ -29,6 +29,7 @@ class Loop:
     def __init__(self) -> None:
         self._multi = pycurl.CurlMulti()
         self._selector = selectors.DefaultSelector()
+        self._watched: set[int] = set()  # asking the selector would make an object each time
         self._wake_at: float | None = None
         self._errors: dict[pycurl.Curl, tuple[int, str]] = {}
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -73,13 +74,15 @@ class Loop:
             self._errors.update((handle, (code, words)) for handle, code, words in failed)
 
     def _watch(self, event: int, fd: int, _multi: pycurl.CurlMulti, _data: object) -> None:
-        known = fd in self._selector.get_map()
+        known = fd in self._watched
         if event == pycurl.POLL_REMOVE:
             if known:
+                self._watched.remove(fd)
                 self._selector.unregister(fd)
         elif known:
             self._selector.modify(fd, _EVENTS[event])
         else:
+            self._watched.add(fd)
             self._selector.register(fd, _EVENTS[event])
 
     def _set_timer(self, milliseconds: int) -> None:

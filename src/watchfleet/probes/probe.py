@@ -151,7 +151,7 @@ class Attempt:
             str(reason),
             taken,
             self._began,
-            _one_line(redact(detail))[:LONGEST_DETAIL],
+            _one_line(redact(detail))[:LONGEST_DETAIL] if detail else "",
             tuple(values),
         )
 
