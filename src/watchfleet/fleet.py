@@ -12,6 +12,8 @@ from typing import Final, Literal
 BUILTIN_CHANNELS: Final = ("log", "webhook", "email", "slack", "sentry", "apprise")
 DEFAULT_QUEUE: Final = "watchfleet.upkeep"
 INGEST_QUEUE: Final = "watchfleet.ingest"
+PUBLISHED_HEADER: Final = "x_watchfleet_published"
+"""The header in which an instrumented application tells when it published a message, in Unix seconds."""
 INGEST_TASK: Final = "watchfleet.ingest.write"
 
 

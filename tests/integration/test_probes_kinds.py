@@ -6,18 +6,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import psycopg2
 import pytest
 from kombu import Connection, Queue
 from redis import Redis
 from sqlalchemy import text
-from support.mortal import silent_port
+from support.mortal import mortal_valkey, silent_port
 from support.servers import PostgresServer, free_port, running, wait_until
 from support.target_of import checked
 
+from watchfleet import fleet
 from watchfleet.db.engine import transaction
+from watchfleet.embedded import postgres
+from watchfleet.embedded.privileges import hand_over, unprivileged
 from watchfleet.model import ProbeResult
 from watchfleet.probes import celery_workers
 from watchfleet.probes.batch import check
@@ -58,7 +62,90 @@ def test_a_postgres_that_hangs_is_down_in_time() -> None:
         assert time.monotonic() - began < 10
 
 
+def named(result: ProbeResult) -> dict[str, float]:
+    return {found.name: found.value for found in result.values if not found.labels}
+
+
+def test_what_a_postgres_tells_of_itself(postgres_server: PostgresServer) -> None:
+    url = postgres_server.url()
+    good = checked("postgres", url=url, query="SELECT count(*) FROM generate_series(1, 3)", expected="3")
+    assert outcome(good) == ("up", "")
+    assert named(good)["postgres_connections"] >= 1
+    assert named(good)["postgres_max_connections"] > 90
+    assert "postgres_replication_lag_seconds" not in named(good)
+    other = checked("postgres", url=url, query="SELECT 'four'", expected="3")
+    assert (outcome(other), other.answer) == (("down", "answer_mismatch"), "four")
+    assert outcome(checked("postgres", url=url, query="SELECT nothing")) == ("down", "query_failed")
+    assert outcome(checked("postgres", url=url, query="CREATE TABLE written ()")) == ("down", "query_failed")
+    few = checked("postgres", url=url, degraded_above_connections_percent=0.1)
+    assert outcome(few) == ("degraded", "too_many_connections")
+
+
+def test_an_old_transaction_and_a_standby_that_is_behind(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres_server.url()
+    with closing(psycopg2.connect(url)) as session:
+        session.cursor().execute("SELECT 1")
+        fields = {"url": url, "degraded_above_transaction": "1s"}
+        wait_until(lambda: outcome(checked("postgres", **fields)) == ("degraded", "long_transaction"))
+    with standby(postgres_server, tmp_path) as behind:
+        wait_until(lambda: "postgres_replication_lag_seconds" in named(checked("postgres", url=url)))
+        fields = {"url": behind.url(), "degraded_above_lag": "1s"}
+        assert outcome(checked("postgres", **fields)) == ("up", "")
+        behind.execute("SELECT pg_wal_replay_pause()")
+        postgres_server.drop(postgres_server.create())
+        wait_until(lambda: outcome(checked("postgres", **fields)) == ("degraded", "replication_lag"))
+
+
+@contextmanager
+def standby(primary: PostgresServer, folder: Path) -> Iterator[PostgresServer]:
+    """A server that follows another."""
+    port, data = free_port(), folder / "standby"
+    data.mkdir(mode=0o700)
+    hand_over(data)
+    copy = [
+        str(postgres.binary("pg_basebackup")),
+        f"--pgdata={data}",
+        "-R",
+        "-X",
+        "stream",
+        "-d",
+        primary.url(),
+    ]
+    subprocess.run(unprivileged(copy), check=True, timeout=60)
+    with running(postgres.serve_command(data, port), folder / "standby.log", signal.SIGINT):
+        server = PostgresServer(port, primary.password)
+        wait_until(server.answers)
+        yield server
+
+
 # --- redis
+
+
+def test_what_a_redis_tells_of_itself(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        _, url = stack.enter_context(mortal_valkey(tmp_path / "primary"))
+        _, other = stack.enter_context(mortal_valkey(tmp_path / "replica"))
+        primary = stack.enter_context(closing(Redis.from_url(url)))
+        replica = stack.enter_context(closing(Redis.from_url(other)))
+        result = checked("redis", url=url)
+        assert outcome(result) == ("up", "")
+        assert named(result)["redis_memory_used_bytes"] > 100_000
+        primary.config_set("maxmemory", 100_000)
+        assert outcome(checked("redis", url=url)) == ("degraded", "low_memory")
+        primary.config_set("maxmemory", 0)
+        where = primary.connection_pool.connection_kwargs
+        replica.config_set("masterauth", where["password"])
+        replica.replicaof(where["host"], where["port"])
+        wait_until(lambda: named(checked("redis", url=url))["redis_connected_replicas"] == 1)
+        wait_until(lambda: outcome(checked("redis", url=other)) == ("up", ""))
+        replica.replicaof("127.0.0.1", free_port())
+        wait_until(lambda: outcome(checked("redis", url=other)) == ("degraded", "replication_lag"))
+        place, name = (primary.config_get(one)[one] for one in ("dir", "dbfilename"))
+        (Path(place) / name).mkdir()  # where no file can be put
+        primary.bgsave()
+        wait_until(lambda: outcome(checked("redis", url=url)) == ("degraded", "persistence_failed"))
 
 
 def test_redis(redis_url: str) -> None:
@@ -90,6 +177,23 @@ def test_the_depth_of_queues_on_redis(redis_url: str) -> None:
     long = checked("celery_queue", degraded_above=1, down_above=4, **fields)
     assert outcome(long) == ("down", "queue_too_long")
     assert long.detail == "5 messages wait in orders"
+
+
+def test_the_age_of_the_oldest_message(redis_url: str) -> None:
+    fields = {"url": redis_url, "queues": ["orders"], "degraded_above_age": "500ms", "down_above_age": "1h"}
+    assert values(checked("celery_queue", **fields), "celery_queue_oldest_seconds", "queue") == {"orders": 0}
+    fill(redis_url, Queue("orders"), 2)
+    assert outcome(checked("celery_queue", **fields)) == ("up", "")
+    wait_until(lambda: outcome(checked("celery_queue", **fields)) == ("degraded", "queue_too_old"))
+    with Connection(redis_url) as connection:
+        connection.SimpleQueue("orders").get(block=False).ack()
+    assert outcome(checked("celery_queue", **fields)) == ("up", "")  # another one is the oldest
+    with Connection(redis_url) as connection:
+        connection.SimpleQueue("orders").get(block=False).ack()
+        headers = {fleet.PUBLISHED_HEADER: time.time() - 7200}
+        connection.Producer().publish("old", routing_key="orders", headers=headers)
+    old = checked("celery_queue", **fields)
+    assert (outcome(old), old.detail) == (("down", "queue_too_old"), "a message waits in orders for 7200 s")
 
 
 def test_on_rabbitmq(rabbitmq_url: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 
+from watchfleet.fleet import PUBLISHED_HEADER
 from watchfleet.instrument import activity
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import guarded
@@ -19,7 +20,6 @@ from watchfleet.instrument.memory import resident_bytes
 from watchfleet.instrument.vitals import vitals
 from watchfleet.model import Kind
 
-PUBLISHED_HEADER: Final = "x_watchfleet_published"
 """The message header that tells when a task was published, in Unix seconds."""
 MEMORY_EVERY: Final = 0.1
 """Seconds between two looks at the memory after tasks of one name."""

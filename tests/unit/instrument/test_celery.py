@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery.app.task import Context
 
-from watchfleet.instrument.celery import PUBLISHED_HEADER, queue_wait
+from watchfleet.fleet import PUBLISHED_HEADER
+from watchfleet.instrument.celery import queue_wait
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
