@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from watchfleet.instrument.alerting import alert as alert
     from watchfleet.instrument.entry import instrument as instrument
     from watchfleet.instrument.heartbeat import heartbeat as heartbeat
+    from watchfleet.instrument.queries import track_query as track_query
 
 __version__ = "0.1.0.dev0"
 
-_PUBLIC = {"alert", "correlation", "heartbeat", "instrument", "signals"}
-_WITHIN = {"alert": "instrument.alerting", "heartbeat": "instrument.heartbeat"}
+_PUBLIC = {"alert", "correlation", "heartbeat", "instrument", "signals", "track_query"}
+_WITHIN = {
+    "alert": "instrument.alerting",
+    "heartbeat": "instrument.heartbeat",
+    "track_query": "instrument.queries",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -60,10 +60,10 @@ class Event(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """One thing that an application did under a correlation id, or an alert that it raised.
+    """What an application did under a correlation id, an alert that it raised, or a kind of statement it met.
 
     Attributes:
-        kind: `task`, `request`, `query` or `alert`.
+        kind: `task`, `request`, `query`, `alert` or `statement`.
         at: When it ended, or was raised, in Unix seconds.
         correlation_id: What it was done under.
         name: The task's, route's, statement's or alert's name.

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     memory_leak_mb_per_hour: float = Field(
         100, gt=0, description="A process that takes more memory than this for good, in MB an hour, leaks."
     )
+    slow_query_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="A query that takes longer is slow. Applications read it from their environment.",
+    )
     retention_notifications: Period = Field(
         parse_duration("90d"), description="How long notifications are kept after they were finished."
     )

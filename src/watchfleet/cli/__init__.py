@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "channels": "watchfleet.cli.channels:channels",
     "probe": "watchfleet.cli.probe:probe",
     "probes": "watchfleet.cli.probes:probes",
+    "queries": "watchfleet.cli.queries:queries",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "memory": "watchfleet.cli.memory:memory",

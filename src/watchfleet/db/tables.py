@@ -289,6 +289,16 @@ activity = Table(
     comment="What applications did under each correlation id",
 )
 
+statement = Table(
+    "statement",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("text", Text, nullable=False, comment="One of the kind, without its values"),
+    _instant("seen_at"),
+    Index("ix_statement_seen_at", "seen_at"),
+    comment="What the fingerprints of queries stand for",
+)
+
 # --- probes ----------------------------------------------------------------------------------------
 
 probe_target = Table(

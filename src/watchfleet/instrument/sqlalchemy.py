@@ -1,20 +1,14 @@
-"""Query metrics by SQLAlchemy's own events: how long statements took, and which failed."""
+"""Every query by SQLAlchemy's own events: failed and cancelled ones too, and streamed ones to their end."""
 
 import time
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from watchfleet.instrument import activity
+from watchfleet.instrument import queries
 from watchfleet.instrument.faults import guarded
-from watchfleet.instrument.lifetime import lifetime
-from watchfleet.model import Kind
-
-SLOW: Final = 0.5
-"""Seconds from which on a statement is shown by `watchfleet trace`."""
-_STARTED: Final = "watchfleet_started"
-_OPERATIONS: Final = {"SELECT", "INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "ALTER", "DROP", "WITH"}
+from watchfleet.instrument.streamed import StreamedCursor
 
 
 def install(engine: Engine | type[Engine] = Engine) -> None:
@@ -27,41 +21,31 @@ def install(engine: Engine | type[Engine] = Engine) -> None:
 
 
 @guarded("sqlalchemy.before")
-def _before(connection: Connection, *_: Any) -> None:
-    connection.info.setdefault(_STARTED, []).append(time.perf_counter())
+def _before(_connection: Connection, _cursor: Any, _text: str, _given: Any, context: Any, *_: Any) -> None:
+    context.watchfleet_started = time.perf_counter()
 
 
 @guarded("sqlalchemy.after")
-def _after(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-    client = lifetime.client
-    elapsed = time.perf_counter() - connection.info[_STARTED].pop()
-    if client is not None:
-        series = client.series("db_query_duration_seconds", Kind.DURATION, operation=operation(statement))
-        client.observe(series, elapsed)
-        if elapsed >= SLOW:
-            activity.record("query", operation(statement), elapsed, statement=statement)
+def _after(_connection: Connection, cursor: Any, text: str, given: Any, context: Any, *_: Any) -> None:
+    elapsed = time.perf_counter() - context.watchfleet_started
+    known = queries.kinds()
+    if known is None:
+        return
+    kind = known.of(text)
+    if context.execution_options.get("stream_results"):
+        # A cancelled query never comes here, and a streamed one has hardly begun.
+        context.cursor = StreamedCursor(
+            cursor, elapsed, lambda seconds, rows, error: kind.ended(seconds, rows, error, given)
+        )
+    else:
+        kind.ended(elapsed, cursor.rowcount, None, given)
 
 
 @guarded("sqlalchemy.failed")
 def _failed(context: ExceptionContext) -> None:
-    client = lifetime.client
-    if context.connection is None or context.statement is None:
+    known, execution = queries.kinds(), context.execution_context
+    started = getattr(execution, "watchfleet_started", None)
+    if known is None or context.statement is None or started is None:
         return
-    if started := context.connection.info.get(_STARTED):
-        started.pop()
-    if client is not None:
-        client.count(
-            client.series(
-                "db_query_errors_total",
-                Kind.EVENT,
-                operation=operation(context.statement),
-                exception=type(context.original_exception).__name__,
-            )
-        )
-
-
-def operation(statement: str) -> str:
-    """The statement's first word in upper case, such as `SELECT`; `other` when it is none that we know."""
-    words = statement.split(None, 1)
-    word = words[0].upper() if words else ""
-    return word if word in _OPERATIONS else "other"
+    kind = known.of(context.statement)
+    kind.ended(time.perf_counter() - started, -1, context.original_exception, context.parameters)

@@ -15,6 +15,7 @@ from watchfleet.web.pages import pages
 from watchfleet.web.ping import pings
 from watchfleet.web.probes import api as probes
 from watchfleet.web.prometheus_api import api as prometheus
+from watchfleet.web.queries import api as queries
 from watchfleet.web.remote_write import receiver
 from watchfleet.web.rules import api as rules
 from watchfleet.web.stats import api as stats
@@ -40,6 +41,7 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
         notifications,
         probes,
         prometheus,
+        queries,
         receiver,
         rules,
         stats,

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from watchfleet.instrument.faults import guarded
-from watchfleet.instrument.sqlalchemy import operation
+from watchfleet.instrument.queries import operation
 from watchfleet.instrument.tracing.provider import tracing
 
 _SPANS: Final = "watchfleet_spans"

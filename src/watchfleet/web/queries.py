@@ -1,0 +1,35 @@
+"""The blueprint of `/api/queries`: which kinds of queries take the time, as `watchfleet queries` tells."""
+
+from flask import Blueprint
+
+from watchfleet.clock import utcnow
+from watchfleet.detectors import slow_queries
+from watchfleet.web import parameters
+from watchfleet.web.parameters import Answer
+
+api = Blueprint("queries", __name__)
+
+
+@api.get("/api/queries")
+@parameters.answers
+def queries() -> Answer:
+    """The kinds of queries of the time `since`, by default an hour, in the order `order`."""
+    now = utcnow()
+    order = parameters.one_of("order", slow_queries.ORDERS, "total")
+    start, limit = now - parameters.duration("since", "1h"), parameters.limit(20, 1000)
+    with parameters.reading() as connection:
+        found = slow_queries.top(connection, start, now, order=order, limit=limit)
+    rows = [one.facts() for one in found]
+    return Answer({"queries": rows}, rows)
+
+
+@api.get("/api/queries/<fingerprint>")
+@parameters.answers
+def query(fingerprint: str) -> Answer:
+    """One kind, and its newest slow queries."""
+    now = utcnow()
+    start = now - parameters.duration("since", "1h")
+    with parameters.reading() as connection:
+        found = slow_queries.top(connection, start, now, fingerprint=fingerprint)
+        rows = slow_queries.slow(connection, fingerprint, start, parameters.limit(20, slow_queries.MOST_SLOW))
+    return Answer({"queries": [one.facts() for one in found], "slow": rows}, rows, 200 if found else 404)
