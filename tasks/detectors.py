@@ -4,7 +4,8 @@ from celery import shared_task
 
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import processes
+from watchfleet.detectors import blocking, processes
+from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
 
 
@@ -13,3 +14,9 @@ def memory() -> int:
     """Look for processes that leak memory; returns how many do."""
     with transaction() as connection:
         return processes.publish(connection, utcnow(), get_settings().memory_leak_bytes_per_hour)
+
+
+@shared_task(name="watchfleet.detectors.sessions")
+def sessions() -> int:
+    """Look at what probed databases are doing; returns how many sessions wait for another."""
+    return blocking.publish(databases(), utcnow())

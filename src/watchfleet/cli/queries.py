@@ -5,14 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import click
+import psycopg2
 from rich.markup import escape
 
 from watchfleet.cli._console import make_console, print_table
 from watchfleet.clock import parse_duration, utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.detectors import slow_queries
+from watchfleet.detectors.sessions import Session, chains, read
 from watchfleet.detectors.slow_queries import KindOfQuery
 from watchfleet.errors import WatchfleetError
+from watchfleet.probes.databases import databases
+from watchfleet.redact import redact
 
 
 class _Span(click.ParamType[timedelta]):
@@ -39,6 +43,7 @@ def queries() -> None:
     Examples:
       watchfleet queries top
       watchfleet queries show 50fde20626009aba
+      watchfleet queries live
     """
 
 
@@ -83,12 +88,14 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     with transaction() as connection:
         found = slow_queries.top(connection, now - since, now, fingerprint=fingerprint)
         rows = slow_queries.slow(connection, fingerprint, now - since)
-    if not found:
+        locks = slow_queries.locks(connection, fingerprint, now - since)
+    if not found and not locks:
         raise WatchfleetError(
             f"no query of the kind {fingerprint} was reported lately; `watchfleet queries top` lists them"
         )
     if as_object:
-        click.echo(json.dumps({"queries": [one.facts() for one in found], "slow": rows}, indent=2))
+        body = {"queries": [one.facts() for one in found], "slow": rows, "locks": locks}
+        click.echo(json.dumps(body, indent=2))
         return
     console = make_console()
     for one in found:
@@ -100,19 +107,79 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     ]
     headings = ["AT", "TIME", *(key.replace("_", " ").upper() for key in shown)]
     print_table(console, headings, lines, right={"TIME"})
+    held_up = [[row["at"][:19], _time(row["seconds"]), escape(row["target"]), row["chain"]] for row in locks]
+    if held_up:
+        print_table(console, ["AT", "WAITED", "TARGET", "HELD UP"], held_up, right={"WAITED"})
+
+
+@queries.command()
+@click.option("--target", help="Only the database that the target of this name probes.")
+@_json
+def live(target: str | None, *, as_object: bool) -> None:
+    """Show what the databases that are probed are doing now, and which session holds up which.
+
+    \b
+    Examples:
+      watchfleet queries live
+      watchfleet queries live --target orders --json
+    """
+    known = {name: url for name, url in databases().items() if target in (None, name)}
+    if not known:
+        raise WatchfleetError(
+            f"no PostgreSQL database {target or ''} is probed; `watchfleet probes list` lists targets"
+        )
+    seen = {name: _sessions(name, url) for name, url in known.items()}
+    if as_object:
+        click.echo(json.dumps({"databases": [_live(name, found) for name, found in seen.items()]}, indent=2))
+        return
+    console = make_console()
+    columns = ["TARGET", "PID", "STATE", "TIME", "WAIT", "BLOCKED BY", "APPLICATION", "STATEMENT"]
+    lines = [_session(name, one) for name, found in seen.items() for one in found]
+    print_table(console, columns, lines, right={"PID", "TIME"})
+    held_up = [
+        [escape(name), str(chain), escape(_short(chain.root.statement))]
+        for name, found in seen.items()
+        for chain in chains(found)
+    ]
+    if held_up:
+        print_table(console, ["TARGET", "HELD UP", "BY"], held_up)
+
+
+def _sessions(name: str, url: str) -> list[Session]:
+    try:
+        return read(url)
+    except psycopg2.Error as error:
+        raise WatchfleetError(f"{name}: {redact(str(error)).strip()}") from error
+
+
+def _live(name: str, found: list[Session]) -> dict[str, Any]:
+    held_up = [
+        {"chain": str(chain), "root": chain.root.pid, "statement": chain.root.statement}
+        for chain in chains(found)
+    ]
+    return {"target": name, "sessions": [one.facts() for one in found], "chains": held_up}
+
+
+def _session(name: str, one: Session) -> list[str]:
+    blockers = ", ".join(map(str, one.blocked_by))
+    told = (name, str(one.pid), one.state, _time(one.seconds), one.wait, blockers, one.application)
+    return [*map(escape, told), escape(_short(one.statement))]
 
 
 def _line(one: KindOfQuery) -> list[str]:
     times = map(_time, (one.total, one.avg, one.p95, one.p99))
-    text = one.text if len(one.text) <= 80 else f"{one.text[:79]}…"
     return [
         escape(one.fingerprint),
         str(one.count),
         *times,
         str(one.errors),
         str(one.slow),
-        escape(text),
+        escape(_short(one.text)),
     ]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _time(seconds: float) -> str:

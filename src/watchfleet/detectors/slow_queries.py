@@ -145,6 +145,24 @@ def slow(connection: Connection, fingerprint: str, start: datetime, limit: int =
     ]
 
 
+def locks(connection: Connection, fingerprint: str, start: datetime) -> list[dict[str, Any]]:
+    """The newest chains of sessions that waited for a query of a kind, or for the transaction that it was of.
+
+    Args:
+        connection: Where to read.
+        fingerprint: The kind.
+        start: The earliest instant.
+    """
+    table = activity.c
+    rows = connection.execute(
+        select(table.ts, table.duration, table.fields)
+        .where(table.kind == "lock", table.name == fingerprint, table.ts >= start)
+        .order_by(table.ts.desc())
+        .limit(MOST_SLOW)
+    )
+    return [{"at": isoformat(row.ts), "seconds": row.duration, **row.fields} for row in rows]
+
+
 def _extent(tier: Tier, start: datetime, now: datetime) -> Extent:
     return Extent(tier.bucket(marks.microseconds(start)), marks.microseconds(now + timedelta(microseconds=1)))
 

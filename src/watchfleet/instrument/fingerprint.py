@@ -1,8 +1,8 @@
 """Which kind a statement is of: the same statement with other values is of the same kind.
 
 PostgreSQL's own parser tells (`pgparse`, that is libpg_query), as it knows what is a value: IN lists of any
-length, the order of conditions, aliases and spacing make no difference. Where it is missing, or does not parse
-the statement of another database, a plain rule tells: values become `?`, blanks one space.
+length, the order of conditions, aliases and spacing make no difference. Where it is missing, or does not
+parse the statement of another database, a plain rule tells: values become `?`, blanks one space.
 """
 
 import re

@@ -32,4 +32,6 @@ def query(fingerprint: str) -> Answer:
     with parameters.reading() as connection:
         found = slow_queries.top(connection, start, now, fingerprint=fingerprint)
         rows = slow_queries.slow(connection, fingerprint, start, parameters.limit(20, slow_queries.MOST_SLOW))
-    return Answer({"queries": [one.facts() for one in found], "slow": rows}, rows, 200 if found else 404)
+        held_up = slow_queries.locks(connection, fingerprint, start)
+    body = {"queries": [one.facts() for one in found], "slow": rows, "locks": held_up}
+    return Answer(body, rows, 200 if found or held_up else 404)
