@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, signals
 from click.testing import CliRunner, Result
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -19,6 +19,7 @@ from watchfleet.db.engine import create, database_url, get_engine
 from watchfleet.errors import ConfigError
 from watchfleet.instrument import activity, sqlalchemy
 from watchfleet.instrument.client import Client
+from watchfleet.instrument.correlation import celery as correlation_celery
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.metrics import ingest, rollups
 from watchfleet.web.app import create_app
@@ -107,6 +108,37 @@ def test_every_slow_query_is_told_of_with_its_task(host: Engine, ship: Callable[
         assert told.get("error") == ("QueryCanceled" if "cancelled" in one["statement"] else None)
     check_tables(slow[0]["fingerprint"])
     check_api(slow[0])
+
+
+def test_a_task_that_asks_in_a_loop_is_told_of(host: Engine, ship: Callable[[], None]) -> None:
+    app = Celery("shop", set_as_current=False)
+
+    @app.task(name="shop.report")
+    def report() -> None:
+        with host.begin() as connection:
+            for number in range(12):
+                connection.execute(text(f"SELECT {number} FROM pg_sleep(0.005)"))
+                connection.execute(text("SELECT now()"))
+
+    with connected_to_celery():
+        report.apply(throw=True)
+    ship()
+    top = json.loads(run("top", "--json").output)["queries"]
+    (asked,) = [one["fingerprint"] for one in top if "pg_sleep" in one["statement"]]
+    (repeat,) = json.loads(run("show", asked, "--json").output)["repeats"]
+    assert (repeat["place"], repeat["count"], repeat["seconds"] >= 0.06) == ("shop.report", 12, True)
+    assert "shop.report" in run("show", asked).output
+    (other,) = [one["fingerprint"] for one in top if "now()" in one["statement"]]
+    assert json.loads(run("show", other, "--json").output)["repeats"] == []
+
+
+@contextmanager
+def connected_to_celery() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for signal in (signals.task_prerun, signals.task_postrun, signals.before_task_publish):
+            patch.setattr(signal, "receivers", [*signal.receivers])
+        correlation_celery.install()
+        yield
 
 
 def check_tables(fingerprint: str) -> None:

@@ -88,13 +88,15 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     with transaction() as connection:
         found = slow_queries.top(connection, now - since, now, fingerprint=fingerprint)
         rows = slow_queries.slow(connection, fingerprint, now - since)
-        locks = slow_queries.locks(connection, fingerprint, now - since)
+        locks, repeats = (
+            slow_queries.findings(connection, kind, fingerprint, now - since) for kind in ("lock", "repeat")
+        )
     if not found and not locks:
         raise WatchfleetError(
             f"no query of the kind {fingerprint} was reported lately; `watchfleet queries top` lists them"
         )
     if as_object:
-        body = {"queries": [one.facts() for one in found], "slow": rows, "locks": locks}
+        body = {"queries": [one.facts() for one in found], "slow": rows, "locks": locks, "repeats": repeats}
         click.echo(json.dumps(body, indent=2))
         return
     console = make_console()
@@ -110,6 +112,11 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     held_up = [[row["at"][:19], _time(row["seconds"]), escape(row["target"]), row["chain"]] for row in locks]
     if held_up:
         print_table(console, ["AT", "WAITED", "TARGET", "HELD UP"], held_up, right={"WAITED"})
+    again = [
+        [row["at"][:19], escape(row["place"]), str(row["count"]), _time(row["seconds"])] for row in repeats
+    ]
+    if again:
+        print_table(console, ["AT", "ASKED BY", "TIMES", "IN ALL"], again, right={"TIMES", "IN ALL"})
 
 
 @queries.command()

@@ -1,7 +1,7 @@
 """What the sessions of a PostgreSQL server are doing now, and which wait for which.
 
-Who waits for a lock is blocked by others, who may be blocked themselves, or hold the lock and do nothing. Such
-a chain is told from its end, the session that waits for nobody: once that one ends, the others go on.
+Who waits for a lock is blocked by others, who may be blocked themselves, or hold the lock and do nothing.
+Such a chain is told from its end, the session that waits for nobody: once that one ends, the others go on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

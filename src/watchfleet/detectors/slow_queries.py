@@ -145,18 +145,20 @@ def slow(connection: Connection, fingerprint: str, start: datetime, limit: int =
     ]
 
 
-def locks(connection: Connection, fingerprint: str, start: datetime) -> list[dict[str, Any]]:
-    """The newest chains of sessions that waited for a query of a kind, or for the transaction that it was of.
+def findings(connection: Connection, kind: str, fingerprint: str, start: datetime) -> list[dict[str, Any]]:
+    """The newest of what was found of a kind of query.
 
     Args:
         connection: Where to read.
+        kind: `lock` for chains of sessions that waited for such a query or for its transaction, `repeat` for
+            tasks and requests that asked it again and again.
         fingerprint: The kind.
         start: The earliest instant.
     """
     table = activity.c
     rows = connection.execute(
         select(table.ts, table.duration, table.fields)
-        .where(table.kind == "lock", table.name == fingerprint, table.ts >= start)
+        .where(table.kind == kind, table.name == fingerprint, table.ts >= start)
         .order_by(table.ts.desc())
         .limit(MOST_SLOW)
     )

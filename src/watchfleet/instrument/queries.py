@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from watchfleet import correlation
-from watchfleet.instrument import activity
+from watchfleet.instrument import activity, repeats
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.fingerprint import LONGEST, key_of, text_of
@@ -57,6 +57,9 @@ class QueryKind:
         """
         client = self._client
         client.observe(self._duration, seconds)
+        asked_by = repeats.current.get()
+        if asked_by is not None:
+            asked_by.add(self, seconds)
         if rows > 0:
             client.count(self._rows, rows)
         if error is not None:

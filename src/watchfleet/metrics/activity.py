@@ -14,7 +14,7 @@ from watchfleet.metrics import names, statements
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.model import Activity, Kind
 
-KINDS: Final = ("task", "request", "query", "alert", "lock", "statement")
+KINDS: Final = ("task", "request", "query", "alert", "lock", "repeat", "statement")
 MOST_RAISED: Final = 10_000
 """Alerts that applications have raised at one time; further ones are turned away."""
 RAISED_KEPT: Final = timedelta(days=1)

@@ -32,6 +32,8 @@ def query(fingerprint: str) -> Answer:
     with parameters.reading() as connection:
         found = slow_queries.top(connection, start, now, fingerprint=fingerprint)
         rows = slow_queries.slow(connection, fingerprint, start, parameters.limit(20, slow_queries.MOST_SLOW))
-        held_up = slow_queries.locks(connection, fingerprint, start)
-    body = {"queries": [one.facts() for one in found], "slow": rows, "locks": held_up}
+        held_up, repeats = (
+            slow_queries.findings(connection, kind, fingerprint, start) for kind in ("lock", "repeat")
+        )
+    body = {"queries": [one.facts() for one in found], "slow": rows, "locks": held_up, "repeats": repeats}
     return Answer(body, rows, 200 if found or held_up else 404)

@@ -61,7 +61,7 @@ def _put_down(task: Any, state: str | None = None, retval: Any = None, **_: Any)
         error=error,
         retries=task.request.retries or None,
     )
-    scope.close()
+    scope.close(task.name)
 
 
 @guarded("correlation.worker")

@@ -51,5 +51,6 @@ def _end(_: BaseException | None) -> None:
     scope = g.pop(_SCOPE, None)
     if scope is not None:
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        activity.record("request", f"{request.method} {route}", scope.elapsed(), status=g.pop(_STATUS, None))
-        scope.close()
+        name = f"{request.method} {route}"
+        activity.record("request", name, scope.elapsed(), status=g.pop(_STATUS, None))
+        scope.close(name)

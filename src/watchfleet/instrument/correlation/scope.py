@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from watchfleet import correlation
+from watchfleet.instrument.repeats import Repeats
 
 ATTRIBUTE: Final = "correlation_id"
 """The name of the id among the attributes of a span, and in the baggage."""
@@ -18,12 +19,13 @@ class Scope:
         correlation_id: The id.
     """
 
-    __slots__ = ("_baggage", "_begun", "_context", "_token", "correlation_id")
+    __slots__ = ("_baggage", "_begun", "_context", "_repeats", "_token", "correlation_id")
 
     def __init__(self, correlation_id: str) -> None:
         self.correlation_id = correlation_id
         self._begun = time.perf_counter()
         self._token = correlation.bind(correlation_id)
+        self._repeats = Repeats()
         self._context: Any = None
         self._baggage: Any = None
         if mark_span(correlation_id):
@@ -34,8 +36,13 @@ class Scope:
         """Seconds since it began."""
         return time.perf_counter() - self._begun
 
-    def close(self) -> None:
-        """Make the id of before the current one again."""
+    def close(self, name: str) -> None:
+        """Make the id of before the current one again.
+
+        Args:
+            name: Of the task or the route that ends.
+        """
+        self._repeats.close(name)
         correlation.release(self._token)
         # Whoever opened the span may have left it, and with it our baggage, already.
         if self._context is not None and _contexts().get_current() is self._context:
