@@ -141,6 +141,29 @@ def connected_to_celery() -> Iterator[None]:
         yield
 
 
+def test_the_server_sees_who_asks(environment: pytest.MonkeyPatch, ship: Callable[[], None]) -> None:
+    environment.setenv("WATCHFLEET_SQL_COMMENTS", "1")
+    engine = create(database_url())
+    sqlalchemy.install(engine)
+    app = Celery("shop", set_as_current=False)
+    seen = "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid() AND 'a%b' LIKE :like"
+
+    @app.task(name="shop.50%'")
+    def pay() -> Any:
+        with engine.begin() as connection:
+            return connection.execute(text(seen), {"like": "a%"}).scalar_one()
+
+    with correlation.bound("order-1"):
+        found = pay.apply(task_id="t-1", throw=True).result
+    engine.dispose()
+    assert found.endswith(" /*correlation_id='order-1',task='shop.50%25%27',task_id='t-1'*/")
+    ship()
+    top = json.loads(run("top", "--json").output)["queries"]
+    assert [one["statement"] for one in top if "pg_stat_activity" in one["statement"]] == [
+        "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid() AND $2 LIKE $1"
+    ]
+
+
 def check_tables(fingerprint: str) -> None:
     assert fingerprint in run("top", "--order", "p99").output
     assert "shop.pay" in run("show", fingerprint).output

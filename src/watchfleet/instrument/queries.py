@@ -79,7 +79,7 @@ class QueryKind:
             "error": type(error).__name__ if error is not None else None,
             "rows": rows if rows >= 0 else None,
             "call_site": call_site(),
-            **_task(),
+            **running_task(),
         }
         if span := correlation.current_span():
             detail["trace_id"] = span.trace_id
@@ -212,7 +212,7 @@ def call_site() -> str:
     return ""
 
 
-def _task() -> dict[str, str]:
+def running_task() -> dict[str, str]:
     """The Celery task that runs here."""
     celery = sys.modules.get("celery")
     task = celery.current_task if celery is not None else None

@@ -1,12 +1,13 @@
 """Every query by SQLAlchemy's own events: failed and cancelled ones too, and streamed ones to their end."""
 
+import os
 import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from watchfleet.instrument import queries
+from watchfleet.instrument import comments, queries
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.streamed import StreamedCursor
 
@@ -18,6 +19,8 @@ def install(engine: Engine | type[Engine] = Engine) -> None:
     event.listen(engine, "before_cursor_execute", _before)
     event.listen(engine, "after_cursor_execute", _after)
     event.listen(engine, "handle_error", _failed)
+    if os.environ.get(comments.VARIABLE) == "1":
+        comments.install(engine)
 
 
 @guarded("sqlalchemy.before")
@@ -26,12 +29,12 @@ def _before(_connection: Connection, _cursor: Any, _text: str, _given: Any, cont
 
 
 @guarded("sqlalchemy.after")
-def _after(_connection: Connection, cursor: Any, text: str, given: Any, context: Any, *_: Any) -> None:
+def _after(_connection: Connection, cursor: Any, _text: str, given: Any, context: Any, *_: Any) -> None:
     elapsed = time.perf_counter() - context.watchfleet_started
     known = queries.kinds()
     if known is None:
         return
-    kind = known.of(text)
+    kind = known.of(context.statement)  # as it was before anybody put a comment into it
     if context.execution_options.get("stream_results"):
         # A cancelled query never comes here, and a streamed one has hardly begun.
         context.cursor = StreamedCursor(
@@ -45,7 +48,7 @@ def _after(_connection: Connection, cursor: Any, text: str, given: Any, context:
 def _failed(context: ExceptionContext) -> None:
     known, execution = queries.kinds(), context.execution_context
     started = getattr(execution, "watchfleet_started", None)
-    if known is None or context.statement is None or started is None:
+    if known is None or context.statement is None or execution is None or started is None:
         return
-    kind = known.of(context.statement)
+    kind = known.of(str(execution.statement))
     kind.ended(time.perf_counter() - started, -1, context.original_exception, context.parameters)
