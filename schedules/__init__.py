@@ -48,6 +48,7 @@ ENTRIES: Final = (
         "watchfleet.rollups.verify_days", timedelta(hours=1), "daily statistics that are wrong stay unnoticed"
     ),
     Entry("watchfleet.detectors.memory", timedelta(minutes=2), "a process that leaks memory goes unseen"),
+    Entry("watchfleet.detectors.queries", timedelta(minutes=4), "a query that got slower goes unseen"),
     Entry("watchfleet.detectors.sessions", timedelta(seconds=10), "who blocks whom in databases goes unseen"),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),

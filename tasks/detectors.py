@@ -4,7 +4,7 @@ from celery import shared_task
 
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import blocking, processes
+from watchfleet.detectors import blocking, processes, regressions
 from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
 
@@ -20,3 +20,10 @@ def memory() -> int:
 def sessions() -> int:
     """Look at what probed databases are doing; returns how many sessions wait for another."""
     return blocking.publish(databases(), utcnow())
+
+
+@shared_task(name="watchfleet.detectors.queries")
+def queries() -> int:
+    """Compare queries with the week before; returns how many kinds take twice as long or longer."""
+    with transaction() as connection:
+        return regressions.publish(connection, utcnow())
