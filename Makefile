@@ -91,7 +91,7 @@ peers:  ## Install the servers that only some tests need (root, apt)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  libfaketime rabbitmq-server redis-server prometheus prometheus-alertmanager \
-	  prometheus-blackbox-exporter prometheus-node-exporter haproxy ripgrep iproute2
+	  prometheus-blackbox-exporter prometheus-node-exporter haproxy ripgrep iproute2 postgresql
 
 lock: $(READY)  ## Resolve requirements.lock anew (LOCK_ARGS=--upgrade for newer releases)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

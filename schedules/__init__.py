@@ -49,6 +49,11 @@ ENTRIES: Final = (
     ),
     Entry("watchfleet.detectors.memory", timedelta(minutes=2), "a process that leaks memory goes unseen"),
     Entry("watchfleet.detectors.queries", timedelta(minutes=4), "a query that got slower goes unseen"),
+    Entry(
+        "watchfleet.detectors.statements",
+        timedelta(minutes=1),
+        "queries of other clients go unseen",
+    ),
     Entry("watchfleet.detectors.sessions", timedelta(seconds=10), "who blocks whom in databases goes unseen"),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import blocking, processes, regressions
+from watchfleet.detectors import blocking, processes, regressions, server_statements
 from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
 
@@ -27,3 +27,9 @@ def queries() -> int:
     """Compare queries with the week before; returns how many kinds take twice as long or longer."""
     with transaction() as connection:
         return regressions.publish(connection, utcnow())
+
+
+@shared_task(name="watchfleet.detectors.statements")
+def statements() -> int:
+    """Keep what probed databases count of their statements; returns of how many kinds."""
+    return server_statements.publish(databases(), utcnow())
