@@ -1,4 +1,4 @@
-"""What PostgreSQL counts in pg_stat_statements goes into the store. The wheel lacks that: Debian's is used."""
+"""What PostgreSQL counts in pg_stat_statements goes into the store. The wheel lacks it: Debian's is used."""
 
 import secrets
 import subprocess

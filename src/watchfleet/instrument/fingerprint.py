@@ -9,15 +9,15 @@ import re
 from contextlib import suppress
 from hashlib import blake2b
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Final
 
 LONGEST: Final = 1000
-"""Characters of the text of a kind; what is beyond them is cut off."""
+"""Characters of the text of a kind."""
 _PLACEHOLDER: Final = re.compile(r"%\(\w+\)s|%s")
 _COMMENT: Final = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
-_VALUE: Final = re.compile(
-    r"'(?:[^']|'')*'|(?<![\w$\"])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\b|[$:@]\w+", re.IGNORECASE
-)
+# An unclosed quote reaches to the end: rather too much is taken for a value than too little.
+_STRING: Final = re.compile(r"(?:\b[eE])?'(?:[^'\\]|''|\\.)*(?:'|\\?\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)", re.DOTALL)
+_OTHER_VALUE: Final = re.compile(r"(?<![\w$\"])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?\b|[$:@]\w+", re.IGNORECASE)
 _LIST: Final = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 
 _parser: ModuleType | None = None
@@ -27,20 +27,8 @@ with suppress(ImportError):
     _parser = pgparse
 
 
-class Fingerprint(NamedTuple):
-    """A kind of statements.
-
-    Attributes:
-        key: 16 hexadecimal digits.
-        text: A statement of the kind without its values, which may be secret.
-    """
-
-    key: str
-    text: str
-
-
 def key_of(statement: str) -> str:
-    """The key of a statement's kind."""
+    """The key of a statement's kind: 16 hexadecimal digits."""
     if _parser is not None:
         with suppress(_parser.PGQueryError):
             return str(_parser.fingerprint(_numbered(statement)))
@@ -48,11 +36,11 @@ def key_of(statement: str) -> str:
 
 
 def text_of(statement: str) -> str:
-    """The statement without its values."""
+    """A statement of the kind, without values, which may be secret; 1,000 characters at most."""
     if _parser is not None:
         with suppress(_parser.PGQueryError):
-            # What it gives back of a comment is as it was, and a comment may hold anything.
-            return _flat(_parser.normalize(_numbered(statement)))
+            # It leaves comments, and what is quoted in statements such as COPY and COMMENT, as it was.
+            return _STRING.sub("?", _flat(_parser.normalize(_numbered(statement))))[:LONGEST]
     return _plain(statement)[:LONGEST]
 
 
@@ -62,9 +50,9 @@ def _numbered(statement: str) -> str:
 
 
 def _plain(statement: str) -> str:
-    values = _PLACEHOLDER.sub("?", _VALUE.sub("?", _flat(statement, len(statement))))
+    values = _PLACEHOLDER.sub("?", _OTHER_VALUE.sub("?", _STRING.sub("?", _flat(statement))))
     return _LIST.sub("(?)", values)
 
 
-def _flat(statement: str, longest: int = LONGEST) -> str:
-    return " ".join(_COMMENT.sub(" ", statement).split())[:longest]
+def _flat(statement: str) -> str:
+    return " ".join(_COMMENT.sub(" ", statement).split())

@@ -54,16 +54,16 @@ class StreamedCursor:
         self._cursor.close()
 
     def _timed(self, fetch: Callable[..., Any], *size: int) -> Any:
-        started = time.perf_counter()
+        started, failed = time.perf_counter(), None
         try:
             return fetch(*size)
         except BaseException as error:
-            self._seconds += time.perf_counter() - started
-            started = time.perf_counter()
-            self._tell(error)
+            failed = error
             raise
         finally:
             self._seconds += time.perf_counter() - started
+            if failed is not None:
+                self._tell(failed)
 
     @guarded("sqlalchemy.streamed")
     def _tell(self, error: BaseException | None) -> None:

@@ -48,3 +48,21 @@ def test_what_is_not_parsed_is_told_by_the_rule() -> None:
     assert text_of("SELECT TOP 3 * FROM t WHERE `a` = 'x'  AND b IN (1,2)") == (
         "SELECT TOP ? * FROM t WHERE `a` = ? AND b IN (?)"
     )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER ROLE bob WITH PASSWORD 'hunter2'",
+        "COPY t FROM 'hunter2'",
+        "COMMENT ON TABLE t IS 'a -- hunter2'",
+        "NOTIFY x, 'it''s hunter2'",
+        "DO $body$ begin perform 'hunter2'; end $body$",
+        "SELECT TOP 1 x FROM t WHERE a = E'it\\'s hunter2'",
+        "SELECT TOP 1 x FROM t WHERE a = $$hunter2$$",
+        "SELECT TOP 1 'unclosed hunter2",
+        "/* hunter2 */ SELECT 1 -- hunter2",
+    ],
+)
+def test_what_is_quoted_is_never_told(statement: str) -> None:
+    assert "hunter2" not in text_of(statement)
