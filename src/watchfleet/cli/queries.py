@@ -1,8 +1,9 @@
 """`watchfleet queries`: which kinds of queries take the time, and which were slow."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 import psycopg2
@@ -31,6 +32,12 @@ class _Span(click.ParamType[timedelta]):
 
 _since = click.option("--since", type=_Span(), default="1h", show_default=True, help="How far back to look.")
 _json = click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
+
+_TABLES: Final = {
+    "slow": ("at", "seconds", "task", "task_id", "correlation_id", "call_site", "error"),
+    "locks": ("at", "seconds", "target", "application", "chain"),
+    "repeats": ("at", "seconds", "place", "count"),
+}
 
 
 @click.group()
@@ -86,37 +93,22 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     """
     now = utcnow()
     with transaction() as connection:
-        found = slow_queries.top(connection, now - since, now, fingerprint=fingerprint)
-        rows = slow_queries.slow(connection, fingerprint, now - since)
-        locks, repeats = (
-            slow_queries.findings(connection, kind, fingerprint, now - since) for kind in ("lock", "repeat")
-        )
-    if not found and not locks:
+        found = slow_queries.details(connection, fingerprint, now - since, now)
+    if not any(found.values()):
         raise WatchfleetError(
             f"no query of the kind {fingerprint} was reported lately; `watchfleet queries top` lists them"
         )
     if as_object:
-        body = {"queries": [one.facts() for one in found], "slow": rows, "locks": locks, "repeats": repeats}
-        click.echo(json.dumps(body, indent=2))
+        click.echo(json.dumps(found, indent=2))
         return
     console = make_console()
-    for one in found:
-        print_table(console, ["", ""], [[key, escape(str(value))] for key, value in one.facts().items()])
-    shown = ("task", "task_id", "correlation_id", "call_site", "error")
-    lines = [
-        [row["at"][:19], _time(row["seconds"]), *(escape(str(row.get(key, ""))) for key in shown)]
-        for row in rows
-    ]
-    headings = ["AT", "TIME", *(key.replace("_", " ").upper() for key in shown)]
-    print_table(console, headings, lines, right={"TIME"})
-    held_up = [[row["at"][:19], _time(row["seconds"]), escape(row["target"]), row["chain"]] for row in locks]
-    if held_up:
-        print_table(console, ["AT", "WAITED", "TARGET", "HELD UP"], held_up, right={"WAITED"})
-    again = [
-        [row["at"][:19], escape(row["place"]), str(row["count"]), _time(row["seconds"])] for row in repeats
-    ]
-    if again:
-        print_table(console, ["AT", "ASKED BY", "TIMES", "IN ALL"], again, right={"TIMES", "IN ALL"})
+    for one in found["queries"]:
+        print_table(console, ["", ""], [[key, escape(str(value))] for key, value in one.items()])
+    for name, columns in _TABLES.items():
+        if found[name]:
+            lines = [[_cell(row, key) for key in columns] for row in found[name]]
+            headings = [key.replace("_", " ").upper() for key in columns]
+            print_table(console, headings, lines, right={"SECONDS"})
 
 
 @queries.command()
@@ -183,6 +175,12 @@ def _line(one: KindOfQuery) -> list[str]:
         str(one.slow),
         escape(_short(one.text)),
     ]
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    if key == "at":
+        return str(row["at"])[:19]
+    return _time(row["seconds"]) if key == "seconds" else escape(str(row.get(key, "")))
 
 
 def _short(text: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from watchfleet.db.tables import activity
 from watchfleet.metrics import marks, query, read, rollup_rows, sketch
@@ -116,22 +116,41 @@ def top(
     return found[:limit]
 
 
-def slow(connection: Connection, fingerprint: str, start: datetime, limit: int = 20) -> list[dict[str, Any]]:
-    """The newest slow queries of a kind, each with where it was asked.
+def details(
+    connection: Connection, fingerprint: str, start: datetime, now: datetime, limit: int = 20
+) -> dict[str, list[dict[str, Any]]]:
+    """All that is known of one kind, for JSON; no list has an entry if nothing was reported of it.
 
     Args:
         connection: Where to read.
         fingerprint: The kind.
         start: The earliest instant.
-        limit: How many at most.
+        now: The present.
+        limit: How many of each list at most, the newest.
+
+    Returns:
+        `queries`, the kind itself; `slow`, each with where it was asked; `locks`, chains of sessions that waited
+        for such a query or its transaction; `repeats`, tasks and requests that asked it again and again.
     """
+    slow = activity.c.fields["fingerprint"].astext == fingerprint
+    named = activity.c.name == fingerprint
+    return {
+        "queries": [one.facts() for one in top(connection, start, now, fingerprint=fingerprint)],
+        "slow": _newest(connection, start, limit, activity.c.kind == "query", slow),
+        "locks": _newest(connection, start, limit, activity.c.kind == "lock", named),
+        "repeats": _newest(connection, start, limit, activity.c.kind == "repeat", named),
+    }
+
+
+def _newest(
+    connection: Connection, start: datetime, limit: int, *conditions: ColumnElement[bool]
+) -> list[dict[str, Any]]:
     table = activity.c
     rows = connection.execute(
         select(table.ts, table.correlation_id, table.service, table.duration, table.fields)
-        .where(table.kind == "query", table.ts >= start)
-        .where(table.fields["fingerprint"].astext == fingerprint)
+        .where(table.ts >= start, *conditions)
         .order_by(table.ts.desc())
-        .limit(min(limit, MOST_SLOW))
+        .limit(limit)
     )
     return [
         {
@@ -139,30 +158,10 @@ def slow(connection: Connection, fingerprint: str, start: datetime, limit: int =
             "seconds": row.duration,
             "service": row.service,
             "correlation_id": row.correlation_id,
-            **{key: value for key, value in row.fields.items() if key not in {"statement", "fingerprint"}},
+            **row.fields,
         }
         for row in rows
     ]
-
-
-def findings(connection: Connection, kind: str, fingerprint: str, start: datetime) -> list[dict[str, Any]]:
-    """The newest of what was found of a kind of query.
-
-    Args:
-        connection: Where to read.
-        kind: `lock` for chains of sessions that waited for such a query or for its transaction, `repeat` for
-            tasks and requests that asked it again and again.
-        fingerprint: The kind.
-        start: The earliest instant.
-    """
-    table = activity.c
-    rows = connection.execute(
-        select(table.ts, table.duration, table.fields)
-        .where(table.kind == kind, table.name == fingerprint, table.ts >= start)
-        .order_by(table.ts.desc())
-        .limit(MOST_SLOW)
-    )
-    return [{"at": isoformat(row.ts), "seconds": row.duration, **row.fields} for row in rows]
 
 
 def _extent(tier: Tier, start: datetime, now: datetime) -> Extent:

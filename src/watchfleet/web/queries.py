@@ -26,14 +26,9 @@ def queries() -> Answer:
 @api.get("/api/queries/<fingerprint>")
 @parameters.answers
 def query(fingerprint: str) -> Answer:
-    """One kind, and its newest slow queries."""
+    """One kind, its newest slow queries, who waited for it and who asked it again and again."""
     now = utcnow()
-    start = now - parameters.duration("since", "1h")
+    start, limit = now - parameters.duration("since", "1h"), parameters.limit(20, slow_queries.MOST_SLOW)
     with parameters.reading() as connection:
-        found = slow_queries.top(connection, start, now, fingerprint=fingerprint)
-        rows = slow_queries.slow(connection, fingerprint, start, parameters.limit(20, slow_queries.MOST_SLOW))
-        held_up, repeats = (
-            slow_queries.findings(connection, kind, fingerprint, start) for kind in ("lock", "repeat")
-        )
-    body = {"queries": [one.facts() for one in found], "slow": rows, "locks": held_up, "repeats": repeats}
-    return Answer(body, rows, 200 if found or held_up else 404)
+        found = slow_queries.details(connection, fingerprint, start, now, limit)
+    return Answer(found, found["slow"], 200 if any(found.values()) else 404)
