@@ -129,8 +129,8 @@ def details(
         limit: How many of each list at most, the newest.
 
     Returns:
-        `queries`, the kind itself; `slow`, each with where it was asked; `locks`, chains of sessions that waited
-        for such a query or its transaction; `repeats`, tasks and requests that asked it again and again.
+        `queries`, the kind itself; `slow`, each with where it was asked; `locks`, chains of sessions that
+        waited for such a query or its transaction; `repeats`, tasks and requests that asked it often.
     """
     slow = activity.c.fields["fingerprint"].astext == fingerprint
     named = activity.c.name == fingerprint
