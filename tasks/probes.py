@@ -9,6 +9,7 @@ from celery import shared_task
 from tasks.rules import ringer
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
+from watchfleet.fleet import location_queue
 from watchfleet.probes import rounds
 from watchfleet.probes.probe import Target
 from watchfleet.probes.recorder import Recorder
@@ -21,14 +22,16 @@ def dispatch() -> int:
     """Send out what is due; returns in how many batches."""
     batches = rounds.tick(recorder, utcnow())
     for batch in batches:
-        run_batch.apply_async((batch.names, batch.slot), expires=batch.expires, retry=False)
+        queue = {"queue": location_queue(batch.place)} if batch.place else {}
+        arguments = (batch.names, batch.slot, *([batch.place] if batch.place else []))
+        run_batch.apply_async(arguments, expires=batch.expires, retry=False, **queue)
     return len(batches)
 
 
 @shared_task(name="watchfleet.probes.run_batch")
-def run_batch(names: list[str], slot: str) -> dict[str, Any]:
+def run_batch(names: list[str], slot: str, place: str = "") -> dict[str, Any]:
     """Check the targets of one batch; returns what changed, as far as the store has it."""
-    recorded = rounds.carry_out(names, slot, recorder)
+    recorded = rounds.carry_out(names, slot, recorder, place)
     return {"changed": recorded.changed, "failing": recorded.failing} if recorded else {"recorded": False}
 
 

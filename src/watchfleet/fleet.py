@@ -61,6 +61,11 @@ class Family:
         ]
 
 
+def location_queue(place: str) -> str:
+    """The queue of the workers that check targets from a place."""
+    return f"watchfleet.probes.at.{place}"
+
+
 def families() -> tuple[Family, ...]:
     """Every worker family, in the order in which they start."""
     return (

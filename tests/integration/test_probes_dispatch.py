@@ -31,7 +31,7 @@ def shops(count: int, **fields: object) -> Targets:
 def tick(targets: Targets, seconds: float) -> list[str]:
     with transaction() as connection:
         found = dispatch(connection, targets, NOW + timedelta(seconds=seconds))
-    return sorted(name for batch in found.batches for name in batch)
+    return sorted(name for batch in found.batches for name in batch.names)
 
 
 def stored() -> Mapping[str, "Row[Any]"]:

@@ -141,7 +141,7 @@ def claimed(at: datetime) -> list[str]:
     """Which of two targets are due at an instant."""
     with transaction() as connection:
         batches = dispatch(connection, get_targets(), at).batches
-    return sorted({name for names in batches for name in names} & {"shop", "search: beta"})
+    return sorted({name for batch in batches for name in batch.names} & {"shop", "search: beta"})
 
 
 def due_at(name: str) -> datetime:

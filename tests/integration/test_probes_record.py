@@ -122,8 +122,8 @@ def test_in_maintenance_a_target_has_no_samples_of_its_success_and_no_failures()
     shop = replace(TARGETS.by_name["shop"], maintenance=(window,))
     write("b1", found("shop", Status.DOWN, -1))
     for second in (1, 2):
-        target, result = found("shop", Status.DOWN, second)
-        write(f"b{second + 1}", Found(target, excused(shop, result)))
+        seen = found("shop", Status.DOWN, second)
+        write(f"b{second + 1}", seen._replace(result=excused(shop, seen.result)))
     assert (standing("shop").status, standing("shop").failures) == ("maintenance", 0)
     assert standing("shop").detail == "in maintenance; its check found it down"
     assert list(points("probe_success").values()) == [[0]]

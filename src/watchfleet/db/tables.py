@@ -327,6 +327,19 @@ probe_target = Table(
     Index("ix_probe_target_recheck_at", "recheck_at", postgresql_where=text("recheck_at IS NOT NULL")),
 )
 
+probe_location = Table(
+    "probe_location",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("duration", Double, nullable=False, comment="Seconds"),
+    _instant("checked_at"),
+    comment="What each place found last, of targets that are checked from several",
+)
+
 probe_status = Table(
     "probe_status",
     metadata,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, text
@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Engine, text
 from watchfleet.clock import slot_start
 from watchfleet.metrics.ingest import STALE, write_samples
 from watchfleet.model import Kind, Sample
+from watchfleet.probes import places
 from watchfleet.probes.dependencies import dependants
 from watchfleet.probes.history import end_others
 from watchfleet.probes.probe import Target
 from watchfleet.probes.reasons import Reason
-from watchfleet.probes.record import FAILED_CHECKS, standing_labels
+from watchfleet.probes.record import FAILED_CHECKS, Found, conclude, standing_labels
 from watchfleet.probes.registry import kind
 from watchfleet.probes.targets import Targets
 
@@ -62,17 +63,31 @@ _KNOWN: Final = text("SELECT name, kind, severity, labels FROM probe_target")
 _DROP: Final = text("DELETE FROM probe_target WHERE name <> ALL(CAST(:names AS text[]))")
 
 
+class Batch(NamedTuple):
+    """Targets that are checked together.
+
+    Attributes:
+        names: Their names.
+        place: From which place; empty for that of the fleet.
+    """
+
+    names: list[str]
+    place: str
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatched:
     """What one tick found.
 
     Attributes:
-        batches: The names of due targets, in batches that are to be checked together.
+        batches: The due targets, in batches that are to be checked together.
         synced: Whether the store was brought in line with the configuration.
+        concluded: What the last checks of targets come to of which not every place has reported.
     """
 
-    batches: list[list[str]]
+    batches: list[Batch]
     synced: bool
+    concluded: list[Found]
 
 
 _synced: WeakKeyDictionary[Engine, tuple[Targets, float]] = WeakKeyDictionary()
@@ -93,7 +108,10 @@ def dispatch(connection: Connection, targets: Targets, now: datetime) -> Dispatc
         _synced[connection.engine] = (targets, time.monotonic())
     claimed = connection.execute(_CLAIM, {"now": now, "slow_too": _slow_turn(targets, now)}).all()
     known = [(targets.by_name[name], reason) for name, reason in claimed if name in targets.by_name]
-    return Dispatched(list(_batches(known)), synced)
+    late = [Found(*one) for one in places.overdue(connection, [target for target, _ in known])]
+    if late:
+        conclude(connection, f"probes:late:{now.timestamp():.3f}", late, now)
+    return Dispatched(list(_batches(known)), synced, late)
 
 
 def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> None:
@@ -103,6 +121,7 @@ def sync(connection: Connection, targets: Iterable[Target], now: datetime) -> No
     _end_others(connection, ordered, now)
     _tell_dependants(connection, ordered, now)
     end_others(connection, names, now)
+    places.forget_others(connection, names)
     connection.execute(_DROP, {"names": names})
     connection.execute(
         _SYNC,
@@ -170,14 +189,15 @@ def _slow_turn(targets: Targets, now: datetime) -> bool:
     return int(now.timestamp()) % max(1, math.ceil(longest / MOST_SLOW_BATCHES)) == 0
 
 
-def _batches(claimed: Sequence[tuple[Target, str]]) -> Iterator[list[str]]:
+def _batches(claimed: Sequence[tuple[Target, str]]) -> Iterator[Batch]:
     """Batches in which nobody waits for somebody much slower."""
-    lanes: dict[tuple[bool, bool, str], list[str]] = defaultdict(list)
+    lanes: dict[tuple[bool, bool, str, str], list[str]] = defaultdict(list)
     for target, reason in claimed:
         bulk = target.kind if kind(target.kind).bulk else ""
         slow = not target.own and (reason == Reason.TIMEOUT or target.timeout > SLOW_TIMEOUT)
-        lanes[not target.own, slow, bulk].append(target.name)
-    for (_, _, bulk), names in sorted(lanes.items()):
+        for place in target.locations or ("",):
+            lanes[not target.own, slow, bulk, place].append(target.name)
+    for (_, _, bulk, place), names in sorted(lanes.items()):
         size = LARGEST_BULK if bulk else LARGEST_BATCH
         for start in range(0, len(names), size):
-            yield sorted(names[start : start + size])
+            yield Batch(sorted(names[start : start + size]), place)

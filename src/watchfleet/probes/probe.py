@@ -47,6 +47,8 @@ class Target:
         maintenance: When it may fail.
         groups: What it is checked together with.
         public: Whether everybody may see its status.
+        locations: From which places it is checked; empty for that of the fleet.
+        quorum: In how many of them it must be down to count as down.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Target:
     maintenance: tuple[Window, ...] = ()
     groups: tuple[str, ...] = ()
     public: bool = False
+    locations: tuple[str, ...] = ()
+    quorum: int = 1
 
 
 @dataclass(frozen=True, slots=True)

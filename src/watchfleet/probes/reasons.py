@@ -29,6 +29,7 @@ class Reason(StrEnum):
     HOST_UNREACHABLE = "host_unreachable"
     JOB_FAILED = "job_failed"
     JOB_UNFINISHED = "job_unfinished"
+    LOCATIONS_MISSING = "locations_missing"
     LONG_TRANSACTION = "long_transaction"
     LOW_INODES = "low_inodes"
     LOW_MEMORY = "low_memory"

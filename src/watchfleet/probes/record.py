@@ -1,7 +1,7 @@
 """Write what a batch found into the store: samples, and each target's standing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from watchfleet.metrics.ingest import write_samples
 from watchfleet.model import Kind, ProbeResult, Sample, Status
+from watchfleet.probes import places
 from watchfleet.probes.history import note
 from watchfleet.probes.probe import Target
 from watchfleet.probes.standings import Move, advance
@@ -26,10 +27,17 @@ Series = tuple[str, Mapping[str, str]]
 
 
 class Found(NamedTuple):
-    """A target and what its check found."""
+    """A target and what its check found.
+
+    Attributes:
+        target: The target.
+        result: What was found.
+        place: From where, if it is checked from several places.
+    """
 
     target: Target
     result: ProbeResult
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +48,19 @@ class Recorded:
         changed: Whether any target's status is another than before.
         failing: How many of the targets are failing.
         series: The series that got samples.
+        concluded: Targets of which all places have reported, and what that comes to.
     """
 
     changed: bool = False
     failing: int = 0
     series: tuple[Series, ...] = field(default=(), compare=False)
+    concluded: tuple[Found, ...] = field(default=(), compare=False)
 
 
-def batch_id(slot: str, names: Sequence[str]) -> str:
-    """The identity of one batch of one tick: the same when its message comes twice."""
+def batch_id(slot: str, names: Sequence[str], place: str = "") -> str:
+    """The identity of one batch of one tick at one place: the same when its message comes twice."""
     digest = blake2b("\n".join(sorted(names)).encode(), digest_size=8).hexdigest()
-    return f"probes:{slot}:{digest}"
+    return f"probes:{slot}:{digest}{place and ':'}{place}"
 
 
 def record(connection: Connection, batch: str, found: Sequence[Found], now: datetime) -> Recorded:
@@ -66,12 +76,21 @@ def record(connection: Connection, batch: str, found: Sequence[Found], now: date
         return Recorded()
     written = list(samples(found))
     write_samples(connection, batch, written, now)
-    moves = advance(connection, found, now)
+    concluded = [Found(*one) for one in places.report(connection, [one for one in found if one.place])]
+    here = [one for one in found if not one.place]
+    recorded = conclude(connection, batch, [*here, *concluded], now)
+    series = tuple((one.name, one.labels) for one in written)
+    return replace(recorded, series=(*series, *recorded.series), concluded=tuple(concluded))
+
+
+def conclude(connection: Connection, batch: str, found: Sequence[Found], now: datetime) -> Recorded:
+    """Bring the standing of targets up to date, and tell of those that are or lately were in trouble."""
+    moves = advance(connection, [(one.target, one.result) for one in found], now)
     note(connection, moves)
     standings = [sample for move in moves for sample in _standing_samples(move)]
     if standings:
         write_samples(connection, f"{batch}:standing", standings, now)
-    series = tuple((one.name, one.labels) for one in (*written, *standings))
+    series = tuple((one.name, one.labels) for one in standings)
     changed, failing = any(move.changed for move in moves), sum(move.now.failures > 0 for move in moves)
     return Recorded(changed, failing, series)
 
@@ -99,11 +118,11 @@ def standing_labels(target: "Target | Row[Any]") -> dict[str, str]:
 
 def samples(found: Sequence[Found]) -> Iterator[Sample]:
     """The samples that results make; one that was not made or does not count says nothing of its target."""
-    for target, result in found:
+    for target, result, place in found:
         if result.status in {Status.UNKNOWN, Status.MAINTENANCE}:
             continue
         ts = result.checked_at.timestamp()
-        labels = {**target.labels, "target": target.name}
+        labels = {**target.labels, "target": target.name, **({"location": place} if place else {})}
         verdict = {**labels, "kind": target.kind}
         yield Sample("probe_success", verdict, Kind.GAUGE, ts, float(result.ok))
         yield Sample("probe_duration_seconds", verdict, Kind.GAUGE, ts, result.duration)

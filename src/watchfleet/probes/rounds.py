@@ -42,11 +42,13 @@ class Due:
         names: Its targets.
         slot: The time of its tick: a part of the batch's identity.
         expires: Seconds after which its targets are due anew.
+        place: From which place they are checked; empty for that of the fleet.
     """
 
     names: list[str]
     slot: str
     expires: float
+    place: str = ""
 
 
 def tick(recorder: Recorder, now: datetime) -> list[Due]:
@@ -69,30 +71,34 @@ def seconds_since_tick() -> float:
     return monotonic() - _last_tick
 
 
-def carry_out(names: Sequence[str], slot: str, recorder: Recorder) -> Recorded | None:
+def carry_out(names: Sequence[str], slot: str, recorder: Recorder, place: str = "") -> Recorded | None:
     """Check the targets of one batch; returns what changed, or None if the store did not take it in time.
 
     The results reach the cache while the store is away, and the store while the cache is.
     """
     by_name = get_targets().by_name
-    recorded = probe([by_name[name] for name in names if name in by_name], slot, recorder)
+    waiting = probe([by_name[name] for name in names if name in by_name], slot, recorder, place)
     try:
-        return recorded.result(PATIENCE)
+        recorded = waiting.result(PATIENCE)
     except StillWaitingError:
         return None
+    show(recorded.concluded)
+    return recorded
 
 
-def probe(targets: Sequence[Target], slot: str, recorder: Recorder) -> "Future[Recorded]":
+def probe(targets: Sequence[Target], slot: str, recorder: Recorder, place: str = "") -> "Future[Recorded]":
     """Check targets, and make known what was found: in the cache at once, in the store when it can be."""
     by_name = {target.name: target for target in targets}
-    found = [Found(by_name[one.target], excused(by_name[one.target], one)) for one in run_batch(targets)]
-    show(found)
-    return recorder.put(batch_id(slot, list(by_name)), found)
+    results = [(by_name[one.target], one) for one in run_batch(targets)]
+    found = [Found(target, excused(target, result), place) for target, result in results]
+    if not place:
+        show(found)
+    return recorder.put(batch_id(slot, list(by_name), place), found)
 
 
 def show(found: Sequence[Found]) -> None:
     """Put results into the shared cache, if it is there."""
-    checks = {target.name: health.check_of(target, result) for target, result in found}
+    checks = {one.target.name: health.check_of(one.target, one.result) for one in found}
     try:
         health.write(get_cache(), checks)
     except (RedisError, ConfigError) as error:
@@ -106,10 +112,12 @@ def _claim(targets: Targets, now: datetime) -> list[Due]:
     _last_tick = monotonic()
     if dispatched.synced:
         _forget_others(targets)
+    if dispatched.concluded:
+        show(dispatched.concluded)
     slot = f"{now.timestamp():.3f}"
     return [
-        Due(names, slot, min(targets.by_name[name].interval.total_seconds() for name in names))
-        for names in dispatched.batches
+        Due(names, slot, min(targets.by_name[name].interval.total_seconds() for name in names), place)
+        for names, place in dispatched.batches
     ]
 
 

@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[\w .:/@-]{0,98}[\w)])?")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _GROUP: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _TAKEN_GROUPS: Final = {"live", "ready"}
-_TAKEN_LABELS: Final = {"target", "kind", "phase", "queue", "path", "hostname"}
+_TAKEN_LABELS: Final = {"location", "target", "kind", "phase", "queue", "path", "hostname"}
 
 
 def _known_name(name: str) -> str:
@@ -51,6 +51,12 @@ def _known_label(name: str) -> str:
         )
     if name in _TAKEN_LABELS:
         raise ValueError(f"the label {name!r} is set by the probes themselves; choose another name")
+    return name
+
+
+def _known_place(name: str) -> str:
+    if not _GROUP.fullmatch(name):
+        raise ValueError(f"{name!r} is no place's name; it has lower-case letters, digits, - and _")
     return name
 
 
@@ -96,6 +102,14 @@ class TargetFields(Options):
     severity: Severity = Field(Severity.CRITICAL, description="Of the alert that the target is down.")
     required: bool = Field(
         default=False, description="Whether /health/ready answers 503 while the target is down."
+    )
+    locations: tuple[Annotated[str, AfterValidator(_known_place)], ...] = Field(
+        default_factory=tuple,
+        description="Places that it is checked from, each by a worker of the queue"
+        " `watchfleet.probes.at.<place>`. Not set: by the fleet's own.",
+    )
+    quorum: int | None = Field(
+        None, ge=1, description="In how many places it must be down to be down. Not set: in more than half."
     )
     groups: tuple[Annotated[str, AfterValidator(_known_group)], ...] = Field(
         default_factory=tuple,
@@ -268,6 +282,9 @@ def _validated(
         shown = format_duration(fields.retry_interval)
         message = f"{label}retry_interval: {shown} is not between 1s and the interval"
         faults.append(place.error(message, "retry_interval"))
+    if fields.quorum is not None and fields.quorum > len(set(fields.locations)):
+        mend = "write no more than there are locations"
+        faults.append(place.error(f"{label}quorum: {fields.quorum} is too many", "quorum", mend=mend))
     if faults:
         raise _Faulty(faults)
     return Target(
@@ -286,6 +303,8 @@ def _validated(
         retry_interval=fields.retry_interval,
         depends_on=fields.depends_on,
         maintenance=fields.maintenance,
+        locations=tuple(dict.fromkeys(fields.locations)),
+        quorum=fields.quorum or len(set(fields.locations)) // 2 + 1,
         groups=fields.groups,
         public=fields.public,
     )

@@ -81,6 +81,8 @@ def test_one_broken_target_of_a_thousand_is_named_by_line_and_the_others_run() -
         ("kind: memory\n  depends_on: [x]", 4, "depends_on goes round in a circle: x > x"),
         ("kind: memory\n  interval: 5s\n  retry_interval: 6s", 5, "retry_interval: 6s is not between 1s and"),
         ("kind: memory\n  retries: -1", 4, "retries: -1: "),
+        ("kind: memory\n  locations: [EU]", 4, "locations[0]: 'EU' is no place's name"),
+        ("kind: memory\n  locations: [eu]\n  quorum: 2", 5, "quorum: 2 is too many"),
         ("kind: memory\n  groups: [Live]", 4, "groups[0]: 'Live' is no group's name"),
         ("kind: memory\n  groups: [ready]", 4, "groups[0]: 'ready' is no group's name"),
         (
