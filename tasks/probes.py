@@ -23,15 +23,15 @@ def dispatch() -> int:
     batches = rounds.tick(recorder, utcnow())
     for batch in batches:
         queue = {"queue": location_queue(batch.place)} if batch.place else {}
-        arguments = (batch.names, batch.slot, *([batch.place] if batch.place else []))
+        arguments = (batch.names, batch.slot, batch.place, batch.due_at)
         run_batch.apply_async(arguments, expires=batch.expires, retry=False, **queue)
     return len(batches)
 
 
 @shared_task(name="watchfleet.probes.run_batch")
-def run_batch(names: list[str], slot: str, place: str = "") -> dict[str, Any]:
+def run_batch(names: list[str], slot: str, place: str = "", due_at: float | None = None) -> dict[str, Any]:
     """Check the targets of one batch; returns what changed, as far as the store has it."""
-    recorded = rounds.carry_out(names, slot, recorder, place)
+    recorded = rounds.carry_out(names, slot, recorder, place, due_at)
     return {"changed": recorded.changed, "failing": recorded.failing} if recorded else {"recorded": False}
 
 

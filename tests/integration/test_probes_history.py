@@ -164,7 +164,7 @@ def test_a_failure_is_looked_at_again_sooner_until_it_is_decided() -> None:
 
 
 def test_the_history_in_the_terminal() -> None:
-    start = NOW - timedelta(minutes=10)
+    start = utcnow() - timedelta(minutes=10)
     course("shop", "uuuuuuuud", start)
     result = CliRunner().invoke(cli, ["probes", "history", "shop"])
     assert result.exit_code == 0
@@ -184,7 +184,7 @@ def test_a_name_that_is_not_known_is_corrected() -> None:
 
 
 def test_the_history_in_the_api() -> None:
-    course("shop", "uudu", NOW - timedelta(minutes=3))
+    course("shop", "uudu", utcnow() - timedelta(minutes=3))
     client = create_app().test_client()
     assert client.get("/api/probes").status_code == 401
     everything = client.get("/api/probes", headers=HEADERS).json["targets"]
@@ -208,7 +208,7 @@ def public() -> FlaskClient:
 
 def test_everybody_sees_the_public_targets_and_nothing_else(public: FlaskClient) -> None:
     for name in ("shop", "search: beta", "ledger"):
-        course(name, "uuddu", NOW - timedelta(minutes=4))
+        course(name, "uuddu", utcnow() - timedelta(minutes=4))
     page = public.get("/status")
     assert page.status_code == 200
     assert "shop" in page.text
@@ -231,7 +231,7 @@ def test_everybody_sees_the_public_targets_and_nothing_else(public: FlaskClient)
 
 
 def test_what_is_down_is_said_first(public: FlaskClient) -> None:
-    course("shop", "ud", NOW - timedelta(minutes=1))
+    course("shop", "ud", utcnow() - timedelta(minutes=1))
     page = public.get("/status").text
     assert "Something is down" in page
     assert "shop down" in page

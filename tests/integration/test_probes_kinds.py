@@ -229,7 +229,9 @@ def test_a_broker_that_is_away_says_nothing_of_its_queues_and_workers() -> None:
 def worker(url: str, name: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     options = ["--pool=solo", "--without-gossip", "--without-mingle", f"--hostname={name}@here", f"-Q{name}"]
     command = [sys.executable, "-m", "celery", "--quiet", "-b", url, "worker", *options]
-    with running(command, log, signal.SIGKILL, {**os.environ, "PYTHONWARNINGS": "default"}) as process:
+    variables = {**os.environ, "PYTHONWARNINGS": "default"}
+    # Where no celeryconfig lies: with ours, it would declare our queues, and of another type than the fleet.
+    with running(command, log, signal.SIGKILL, variables, log.parent) as process:
         yield process
 
 

@@ -45,11 +45,17 @@ def running(
     log: Path,
     stop: signal.Signals = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; killed when it does not stop within ten seconds."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield process

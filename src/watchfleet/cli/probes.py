@@ -50,9 +50,12 @@ def list_(*, as_json: bool) -> None:
         for target in targets:
             click.echo(json.dumps({**_facts(target), "hides": hidden.get(target.name, [])}))
         return
-    columns = ["NAME", "KIND", "INTERVAL", "TIMEOUT", "SEVERITY", "REQUIRED", "DEPENDS ON"]
-    lines = [[escape(str(cell)) for cell in _cells(target)] for target in targets]
-    print_table(make_console(), columns, lines, right={"INTERVAL", "TIMEOUT"})
+    columns = ["NAME", "KIND", "INTERVAL", "TIMEOUT", "SEVERITY", "REQUIRED", "DEPENDS ON", "HIDES"]
+    lines = [
+        [escape(str(cell)) for cell in (*_cells(target), len(hidden.get(target.name, ())) or "")]
+        for target in targets
+    ]
+    print_table(make_console(), columns, lines, right={"INTERVAL", "TIMEOUT", "HIDES"})
 
 
 @probes.command("history")

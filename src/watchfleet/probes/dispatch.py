@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, text
 
 from watchfleet.clock import slot_start
+from watchfleet.metrics.counters import Tally
 from watchfleet.metrics.ingest import STALE, write_samples
 from watchfleet.model import Kind, Sample
 from watchfleet.probes import places
@@ -31,17 +32,24 @@ LARGEST_BATCH: Final = 16
 SLOW_TIMEOUT: Final = timedelta(seconds=5)
 MOST_SLOW_BATCHES: Final = 8
 RESYNC_SECONDS: Final = 60.0
+EARLY: Final = timedelta(milliseconds=500)
+"""How much before its time a target is checked at most: with a tick a second, hardly one is checked later
+than that after it."""
+MISSED: Final = "watchfleet_probe_checks_missed_total"
+"""The counter of checks that were due and let pass, as nobody dispatched in time."""
 DEPENDANT: Final = "probe_dependant"
 """The metric that tells by its labels which target's failures hide those of which `dependant`; always 1."""
 
 # A target that was not probed in time is probed once; its next time stays on its own grid, on which a check
 # in between is none.
 _CLAIM: Final = text(
-    "UPDATE probe_target SET recheck_at = NULL, due_at = CASE WHEN due_at > :now THEN due_at"
-    " ELSE due_at + make_interval(secs => interval_seconds *"
-    " (floor(extract(epoch FROM CAST(:now AS timestamptz) - due_at)::float8 / interval_seconds) + 1)) END"
-    " WHERE (due_at <= :now OR recheck_at <= :now) AND (:slow_too OR reason <> 'timeout')"
-    " RETURNING name, reason"
+    "WITH due AS (SELECT name, CASE WHEN due_at > :now THEN recheck_at ELSE due_at END AS since,"
+    " CASE WHEN due_at > :now THEN 0 ELSE floor(extract(epoch FROM CAST(:now AS timestamptz)"
+    " - due_at)::float8 / interval_seconds) END AS missed FROM probe_target"
+    " WHERE (due_at <= :now OR recheck_at <= :now) AND (:slow_too OR reason <> 'timeout') FOR UPDATE)"
+    " UPDATE probe_target AS target SET recheck_at = NULL, due_at = CASE WHEN due_at > :now THEN due_at"
+    " ELSE due_at + make_interval(secs => interval_seconds * (missed + 1)) END"
+    " FROM due WHERE target.name = due.name RETURNING target.name, reason, since, missed"
 )
 _SYNC: Final = text(
     "INSERT INTO probe_target AS old"
@@ -69,10 +77,26 @@ class Batch(NamedTuple):
     Attributes:
         names: Their names.
         place: From which place; empty for that of the fleet.
+        due_at: When the first of them was due.
     """
 
     names: list[str]
     place: str
+    due_at: datetime
+
+
+class Claimed(NamedTuple):
+    """A target that is due.
+
+    Attributes:
+        target: The target.
+        reason: Why its last check failed; empty if it did not.
+        due_at: When it was due.
+    """
+
+    target: Target
+    reason: str
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +130,16 @@ def dispatch(connection: Connection, targets: Targets, now: datetime) -> Dispatc
     if synced:
         sync(connection, targets, now)
         _synced[connection.engine] = (targets, time.monotonic())
-    claimed = connection.execute(_CLAIM, {"now": now, "slow_too": _slow_turn(targets, now)}).all()
-    known = [(targets.by_name[name], reason) for name, reason in claimed if name in targets.by_name]
-    late = [Found(*one) for one in places.overdue(connection, [target for target, _ in known])]
+    claimed = connection.execute(_CLAIM, {"now": now + EARLY, "slow_too": _slow_turn(targets, now)}).all()
+    known = [
+        Claimed(targets.by_name[row.name], row.reason, row.since)
+        for row in claimed
+        if row.name in targets.by_name
+    ]
+    tally = Tally()
+    tally.add(MISSED, sum(row.missed for row in claimed))
+    tally.save(connection)
+    late = [Found(*one) for one in places.overdue(connection, [one.target for one in known])]
     if late:
         conclude(connection, f"probes:late:{now.timestamp():.3f}", late, now)
     return Dispatched(list(_batches(known)), synced, late)
@@ -189,15 +220,16 @@ def _slow_turn(targets: Targets, now: datetime) -> bool:
     return int(now.timestamp()) % max(1, math.ceil(longest / MOST_SLOW_BATCHES)) == 0
 
 
-def _batches(claimed: Sequence[tuple[Target, str]]) -> Iterator[Batch]:
+def _batches(claimed: Sequence[Claimed]) -> Iterator[Batch]:
     """Batches in which nobody waits for somebody much slower."""
-    lanes: dict[tuple[bool, bool, str, str], list[str]] = defaultdict(list)
-    for target, reason in claimed:
+    lanes: dict[tuple[bool, bool, str, str], list[tuple[str, datetime]]] = defaultdict(list)
+    for target, reason, due_at in claimed:
         bulk = target.kind if kind(target.kind).bulk else ""
         slow = not target.own and (reason == Reason.TIMEOUT or target.timeout > SLOW_TIMEOUT)
         for place in target.locations or ("",):
-            lanes[not target.own, slow, bulk, place].append(target.name)
-    for (_, _, bulk, place), names in sorted(lanes.items()):
+            lanes[not target.own, slow, bulk, place].append((target.name, due_at))
+    for (_, _, bulk, place), members in sorted(lanes.items()):
         size = LARGEST_BULK if bulk else LARGEST_BATCH
-        for start in range(0, len(names), size):
-            yield Batch(sorted(names[start : start + size]), place)
+        for start in range(0, len(members), size):
+            some = members[start : start + size]
+            yield Batch(sorted(name for name, _ in some), place, min(due_at for _, due_at in some))

@@ -19,6 +19,8 @@ FAILED_CHECKS: Final = "probe_failed_checks"
 """The metric of how many checks of a target failed in a row, and count."""
 FAILURE: Final = "probe_failure"
 """The metric that tells by its label `reason` why a target's last check failed; its value is always 1."""
+LAG: Final = "watchfleet_probe_lag_seconds"
+"""The metric of how much later than it was due each batch began: that of its first target."""
 TROUBLED: Final = timedelta(minutes=10)
 """How long after a change of its status each check of a target tells how many failed in a row."""
 
@@ -63,7 +65,9 @@ def batch_id(slot: str, names: Sequence[str], place: str = "") -> str:
     return f"probes:{slot}:{digest}{place and ':'}{place}"
 
 
-def record(connection: Connection, batch: str, found: Sequence[Found], now: datetime) -> Recorded:
+def record(
+    connection: Connection, batch: str, found: Sequence[Found], now: datetime, lag: float | None = None
+) -> Recorded:
     """Write results into the store.
 
     Args:
@@ -71,10 +75,13 @@ def record(connection: Connection, batch: str, found: Sequence[Found], now: date
         batch: The batch's id.
         found: The results.
         now: The present.
+        lag: How many seconds after it was due the batch began.
     """
     if not found:
         return Recorded()
     written = list(samples(found))
+    if lag is not None:
+        written.append(Sample(LAG, {}, Kind.DURATION, found[0].result.checked_at.timestamp(), lag))
     write_samples(connection, batch, written, now)
     concluded = [Found(*one) for one in places.report(connection, [one for one in found if one.place])]
     here = [one for one in found if not one.place]

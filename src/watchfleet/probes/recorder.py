@@ -36,6 +36,7 @@ SETTLE_SECONDS: Final = 1.0
 class _Batch:
     id: str
     found: Sequence[Found]
+    lag: float | None
     done: "Future[Recorded]" = field(default_factory=Future)
 
 
@@ -70,9 +71,15 @@ class Recorder:
         self._settled_at = 0.0
         self.dropped = self._counted = 0
 
-    def put(self, batch: str, found: Sequence[Found]) -> "Future[Recorded]":
-        """Have a batch written; the future tells when it is, and what it changed."""
-        item = _Batch(batch, found)
+    def put(self, batch: str, found: Sequence[Found], lag: float | None = None) -> "Future[Recorded]":
+        """Have a batch written; the future tells when it is, and what it changed.
+
+        Args:
+            batch: Its id.
+            found: The results.
+            lag: How many seconds after it was due its first check began.
+        """
+        item = _Batch(batch, found, lag)
         with self._condition:
             self._waiting.append(item)
             self._results_waiting += len(found)
@@ -105,7 +112,7 @@ class Recorder:
         try:
             with self._transaction() as connection:
                 now = utcnow()
-                recorded = [record(connection, item.id, item.found, now) for item in group]
+                recorded = [record(connection, item.id, item.found, now, item.lag) for item in group]
                 lost = self.dropped
                 tally = Tally()
                 tally.add(DROPPED, lost - self._counted)

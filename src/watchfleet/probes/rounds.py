@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as StillWaitingError
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from redis import RedisError
@@ -43,12 +43,14 @@ class Due:
         slot: The time of its tick: a part of the batch's identity.
         expires: Seconds after which its targets are due anew.
         place: From which place they are checked; empty for that of the fleet.
+        due_at: When the first of them was due, in Unix seconds.
     """
 
     names: list[str]
     slot: str
     expires: float
-    place: str = ""
+    place: str
+    due_at: float
 
 
 def tick(recorder: Recorder, now: datetime) -> list[Due]:
@@ -71,13 +73,23 @@ def seconds_since_tick() -> float:
     return monotonic() - _last_tick
 
 
-def carry_out(names: Sequence[str], slot: str, recorder: Recorder, place: str = "") -> Recorded | None:
+def carry_out(
+    names: Sequence[str], slot: str, recorder: Recorder, place: str = "", due_at: float | None = None
+) -> Recorded | None:
     """Check the targets of one batch; returns what changed, or None if the store did not take it in time.
 
     The results reach the cache while the store is away, and the store while the cache is.
+
+    Args:
+        names: The targets.
+        slot: The time of the tick that sent them out.
+        recorder: Writes the results.
+        place: From which place they are checked.
+        due_at: When the first of them was due, in Unix seconds.
     """
     by_name = get_targets().by_name
-    waiting = probe([by_name[name] for name in names if name in by_name], slot, recorder, place)
+    lag = None if due_at is None else max(0.0, time() - due_at)
+    waiting = probe([by_name[name] for name in names if name in by_name], slot, recorder, place, lag)
     try:
         recorded = waiting.result(PATIENCE)
     except StillWaitingError:
@@ -86,14 +98,16 @@ def carry_out(names: Sequence[str], slot: str, recorder: Recorder, place: str = 
     return recorded
 
 
-def probe(targets: Sequence[Target], slot: str, recorder: Recorder, place: str = "") -> "Future[Recorded]":
+def probe(
+    targets: Sequence[Target], slot: str, recorder: Recorder, place: str = "", lag: float | None = None
+) -> "Future[Recorded]":
     """Check targets, and make known what was found: in the cache at once, in the store when it can be."""
     by_name = {target.name: target for target in targets}
     results = [(by_name[one.target], one) for one in run_batch(targets)]
     found = [Found(target, excused(target, result), place) for target, result in results]
     if not place:
         show(found)
-    return recorder.put(batch_id(slot, list(by_name), place), found)
+    return recorder.put(batch_id(slot, list(by_name), place), found, lag)
 
 
 def show(found: Sequence[Found]) -> None:
@@ -116,8 +130,14 @@ def _claim(targets: Targets, now: datetime) -> list[Due]:
         show(dispatched.concluded)
     slot = f"{now.timestamp():.3f}"
     return [
-        Due(names, slot, min(targets.by_name[name].interval.total_seconds() for name in names), place)
-        for names, place in dispatched.batches
+        Due(
+            names,
+            slot,
+            min(targets.by_name[name].interval.total_seconds() for name in names),
+            place,
+            due_at.timestamp(),
+        )
+        for names, place, due_at in dispatched.batches
     ]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from support.target_of import configured
 
-from watchfleet.probes.dispatch import _batches, _slow_turn, first_due
+from watchfleet.probes.dispatch import Claimed, _batches, _slow_turn, first_due
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def test_batches_are_bounded_and_keep_the_slow_and_the_own_apart() -> None:
         {"name": "patient", "kind": "http", "url": "http://h/", "timeout": "10s"},
         *({"name": f"m{number}", "kind": "memory"} for number in range(20)),
     )
-    claimed = [(target, "timeout" if target.name == "t7" else "") for target in targets]
+    claimed = [Claimed(target, "timeout" if target.name == "t7" else "", NOW) for target in targets]
     batches = [batch.names for batch in _batches(claimed)]
     assert batches[0] == ["disk", "memory"]
     sizes = sorted(len(batch) for batch in batches)
