@@ -113,6 +113,16 @@ def test_a_time_in_which_nobody_looked_is_unknown() -> None:
     ]
 
 
+def test_what_has_not_ended_is_read_before_all_else(environment: pytest.MonkeyPatch) -> None:
+    environment.setattr(history, "MOST", 4)
+    check("ledger", START, Status.UP)
+    course("shop", "ududud", START + timedelta(minutes=1))
+    with transaction() as connection:
+        found = history.intervals(connection, START, START + timedelta(minutes=7), ["shop", "ledger"])
+    assert [one.is_open for one in found["ledger"]] == [True]
+    assert [one.is_open for one in found["shop"]] == [False, False, True]
+
+
 def test_a_target_that_is_configured_no_more_keeps_its_history() -> None:
     course("shop", "ud")
     with transaction() as connection:
@@ -214,6 +224,7 @@ def test_everybody_sees_the_public_targets_and_nothing_else(public: FlaskClient)
     assert "shop" in page.text
     assert "search: beta" in page.text
     assert "Everything works" in page.text
+    assert page.text.count('href="/status/feed.xml"') == 2
     assert page.text.count("<li class=") == 2 * board.DAYS
     assert page.text.count("shop down") == 1
     for hidden in ("ledger", "was down", "127.0.0.1"):

@@ -35,7 +35,7 @@ _SPANS: Final = text(
     "SELECT span.*, target.checked_at, target.interval_seconds FROM (SELECT * FROM probe_status"
     " WHERE (CAST(:names AS text[]) IS NULL OR target = ANY(:names))"
     " AND coalesce(ended_at, 'infinity') > :since AND started_at < :until"
-    " ORDER BY started_at DESC, id DESC LIMIT :most) AS span"
+    " ORDER BY ended_at IS NOT NULL, started_at DESC, id DESC LIMIT :most) AS span"
     " LEFT JOIN probe_target AS target ON target.name = span.target"
     " ORDER BY span.target, span.started_at, span.id"
 )
@@ -120,7 +120,9 @@ def end_others(connection: Connection, names: Sequence[str], now: datetime) -> N
 def intervals(
     connection: Connection, since: datetime, until: datetime, names: Sequence[str] | None = None
 ) -> dict[str, list[Interval]]:
-    """The statuses of targets between two times, whole, by name and in order; the newest, so many at most.
+    """The statuses of targets between two times, whole, by name and in order.
+
+    So many at most: those that have not ended, then the newest.
 
     Args:
         connection: Where to look.

@@ -65,6 +65,7 @@ def page() -> Response:
     body = _template().render(
         board=board,
         summary=SUMMARIES[board.worst],
+        feed=url_for("status.feed"),
         days=DAYS,
         ratio=shown_ratio,
         lasted=lambda since: shown_length(board.at - since),
