@@ -18,8 +18,9 @@ _PERCENT: Final = {"format", "pyformat"}
 
 
 def install(engine: Engine | type[Engine]) -> None:
-    """Comment the statements of one engine, or of all."""
-    event.listen(engine, "before_cursor_execute", _commented, retval=True)
+    """Comment the statements of one engine, or of all; what is commented already is left alone."""
+    if not any(event.contains(one, "before_cursor_execute", _commented) for one in (Engine, engine)):
+        event.listen(engine, "before_cursor_execute", _commented, retval=True)
 
 
 def _commented(

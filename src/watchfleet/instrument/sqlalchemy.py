@@ -14,13 +14,13 @@ from watchfleet.instrument.streamed import StreamedCursor
 
 def install(engine: Engine | type[Engine] = Engine) -> None:
     """Listen to one engine, by default to all; what is listened to already is left alone."""
+    if os.environ.get(comments.VARIABLE) == "1":
+        comments.install(engine)
     if any(event.contains(one, "before_cursor_execute", _before) for one in (Engine, engine)):
         return
     event.listen(engine, "before_cursor_execute", _before)
     event.listen(engine, "after_cursor_execute", _after)
     event.listen(engine, "handle_error", _failed)
-    if os.environ.get(comments.VARIABLE) == "1":
-        comments.install(engine)
 
 
 @guarded("sqlalchemy.before")
