@@ -41,11 +41,19 @@ class Mortal:
     def kill(self) -> None:
         """End it as the kernel would, without a word."""
         assert self._process is not None
-        self._process.suspend()  # else PostgreSQL may replace a child that is gone before it is killed itself
-        for process in self._family():
+        # Else PostgreSQL may start a child meanwhile, and while one is left, the next server does not start.
+        self._process.suspend()
+        wait_until(self._is_stopped, 10, 0.001)
+        family = self._family()
+        for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        wait_until(lambda: all(map(_is_gone, family)), 10, 0.001)
         self.end()
+
+    def _is_stopped(self) -> bool:
+        assert self._process is not None
+        return self._process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
 
     def stop(self) -> None:
         """Have it hang: connections stay open, and nothing answers."""
@@ -64,6 +72,13 @@ class Mortal:
     def _family(self) -> list[psutil.Process]:
         assert self._process is not None
         return [*self._process.children(recursive=True), self._process]
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @contextmanager
