@@ -49,7 +49,8 @@ def stored() -> int:
 @contextmanager
 def worker(**variables: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "celery", "-A", "workers", "worker", f"--queues={INGEST_QUEUE}"]
-    command += ["--concurrency=1", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
+    command += ["--pool=threads", "--concurrency=2"]  # as the fleet runs it
+    command += ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, start_new_session=True)
     try:
         yield process
