@@ -1,23 +1,18 @@
 """Samples of what databases are doing, and a record of each chain of sessions that wait for a lock."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
-
-import psycopg2
 
 from watchfleet import correlation, wire
 from watchfleet.clock import slot_start
 from watchfleet.db.engine import transaction
 from watchfleet.detectors import sessions
 from watchfleet.detectors.sessions import Chain, Session
+from watchfleet.detectors.visits import each
 from watchfleet.metrics import ingest
 from watchfleet.model import Activity, Kind, Sample
-from watchfleet.redact import redact
-
-logger = logging.getLogger(__name__)
 
 PERIOD: Final = timedelta(seconds=10)
 MOST_CHAINS: Final = 20
@@ -37,12 +32,7 @@ def publish(databases: Mapping[str, str], now: datetime) -> int:
     """
     samples: list[Sample] = []
     rows: list[Activity] = []
-    for name, url in databases.items():
-        try:
-            seen = sessions.read(url)
-        except psycopg2.Error as error:
-            logger.info("%s: sessions are not known: %s", name, redact(str(error)).strip())
-            continue
+    for name, seen in each(databases, sessions.read):
         chains = sessions.chains(seen)
         samples += _samples(name, seen, now.timestamp())
         rows += [row for chain in chains[:MOST_CHAINS] for row in _rows(name, chain, now.timestamp())]

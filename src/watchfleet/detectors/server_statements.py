@@ -4,25 +4,17 @@
 over any time is what happened in it, also over a reset.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-import psycopg2
-from psycopg2.extras import RealDictCursor
 
 from watchfleet import correlation, wire
 from watchfleet.clock import slot_start
 from watchfleet.db.engine import transaction
-from watchfleet.detectors.sessions import SECONDS
+from watchfleet.detectors.visits import each, visiting
 from watchfleet.instrument.fingerprint import key_of, text_of
 from watchfleet.metrics import ingest
 from watchfleet.model import Activity, Kind, Sample
-from watchfleet.redact import redact
-
-logger = logging.getLogger(__name__)
 
 PERIOD: Final = timedelta(minutes=1)
 MOST: Final = 100
@@ -53,12 +45,7 @@ def publish(databases: Mapping[str, str], now: datetime) -> int:
     """
     samples: list[Sample] = []
     kinds: list[Activity] = []
-    for name, url in databases.items():
-        try:
-            found = read(url)
-        except psycopg2.Error as error:
-            logger.info("%s: its statements are not known: %s", name, redact(str(error)).strip())
-            continue
+    for name, found in each(databases, read):
         for row in found:
             key, at = key_of(row["query"]), now.timestamp()
             samples += _samples(row, {"target": name, "fingerprint": key}, at)
@@ -81,11 +68,7 @@ def read(url: str) -> list[dict[str, Any]]:
     Raises:
         psycopg2.Error: It does not answer, or tells the role nothing.
     """
-    options = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on"
-    with closing(
-        psycopg2.connect(url, connect_timeout=SECONDS, options=options, application_name="watchfleet queries")
-    ) as connection:
-        cursor = connection.cursor(cursor_factory=RealDictCursor)
+    with visiting(url) as cursor:
         cursor.execute(_INSTALLED)
         installed = cursor.fetchone()
         if not installed or not installed["found"]:

@@ -5,17 +5,12 @@ Such a chain is told from its end, the session that waits for nobody: once that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg2
-from psycopg2.extras import RealDictCursor
-
+from watchfleet.detectors.visits import visiting
 from watchfleet.instrument.fingerprint import key_of, text_of
 
-SECONDS: Final = 2
-"""How long a server gets to answer."""
 MOST: Final = 1000
 _TELLS_IDS: Final = 140000
 """The first version whose sessions tell a query's id."""
@@ -97,12 +92,8 @@ def read(url: str) -> list[Session]:
     Raises:
         psycopg2.Error: It does not answer.
     """
-    options = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on"
-    with closing(
-        psycopg2.connect(url, connect_timeout=SECONDS, options=options, application_name="watchfleet queries")
-    ) as connection:
-        query_id = "coalesce(query_id, 0)" if connection.server_version >= _TELLS_IDS else "0"
-        cursor = connection.cursor(cursor_factory=RealDictCursor)
+    with visiting(url) as cursor:
+        query_id = "coalesce(query_id, 0)" if cursor.connection.server_version >= _TELLS_IDS else "0"
         cursor.execute(_QUERY.format(query_id=query_id), (MOST,))
         rows = cursor.fetchall()
     blocking = {pid for row in rows for pid in row["blocked_by"]}
