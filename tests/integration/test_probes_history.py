@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -22,7 +23,7 @@ from watchfleet.cli import cli
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.model import ProbeResult, Status
-from watchfleet.probes import history, rounds
+from watchfleet.probes import history, places, rounds
 from watchfleet.probes.dispatch import dispatch, sync
 from watchfleet.probes.history import Interval
 from watchfleet.probes.record import Found, record
@@ -137,6 +138,15 @@ def test_old_rows_are_deleted_and_open_ones_are_not(environment: pytest.MonkeyPa
     assert prune_history()["probe_statuses"] == 2
     with transaction() as connection:
         assert connection.execute(text("SELECT status, ended_at FROM probe_status")).all() == [("up", None)]
+
+
+def test_what_a_place_was_answered_is_kept_too() -> None:
+    shop = replace(get_targets().by_name["shop"], locations=("eu", "us"))
+    down = ProbeResult("shop", Status.DOWN, "unexpected_status", 0.1, NOW, "was down")
+    with transaction() as connection:
+        assert places.report(connection, [(shop, replace(down, answer="out of memory"), "eu")]) == []
+        ((_, together),) = places.report(connection, [(shop, down, "us")])
+    assert together.answer == "out of memory"
 
 
 def test_a_failed_check_keeps_what_was_answered_without_its_secrets() -> None:

@@ -337,6 +337,7 @@ probe_location = Table(
     Column("detail", Text, nullable=False),
     Column("duration", Double, nullable=False, comment="Seconds"),
     _instant("checked_at"),
+    Column("answer", Text, nullable=False, server_default="", comment="What it was answered, redacted"),
     comment="What each place found last, of targets that are checked from several",
 )
 

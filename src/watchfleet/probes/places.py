@@ -14,12 +14,14 @@ from watchfleet.probes.reasons import Reason
 _SERVING: Final = (Status.UP, Status.DEGRADED)
 _LOCK: Final = text("SELECT FROM probe_target WHERE name = ANY(:names) ORDER BY name FOR UPDATE")
 _REPORT: Final = text(
-    "INSERT INTO probe_location AS old (target, location, status, reason, detail, duration, checked_at)"
+    "INSERT INTO probe_location AS old (target, location, status, reason, detail, duration, checked_at,"
+    " answer)"
     " SELECT * FROM unnest(CAST(:targets AS text[]), CAST(:locations AS text[]), CAST(:statuses AS text[]),"
     " CAST(:reasons AS text[]), CAST(:details AS text[]), CAST(:durations AS float8[]),"
-    " CAST(:checked AS timestamptz[]))"
+    " CAST(:checked AS timestamptz[]), CAST(:answers AS text[]))"
     " ON CONFLICT (target, location) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
-    " detail = excluded.detail, duration = excluded.duration, checked_at = excluded.checked_at"
+    " detail = excluded.detail, duration = excluded.duration, checked_at = excluded.checked_at,"
+    " answer = excluded.answer"
     " WHERE old.checked_at < excluded.checked_at"
 )
 _NEWS: Final = text(
@@ -53,6 +55,7 @@ def report(
             "details": [result.detail for _, result, _ in found],
             "durations": [result.duration for _, result, _ in found],
             "checked": [result.checked_at for _, result, _ in found],
+            "answers": [result.answer for _, result, _ in found],
         },
     )
     news = _news(connection, targets)
@@ -120,4 +123,12 @@ def _news(connection: Connection, names: Iterable[str]) -> dict[str, dict[str, P
 
 
 def _result(row: "Row[Any]") -> ProbeResult:
-    return ProbeResult(row.target, Status(row.status), row.reason, row.duration, row.checked_at, row.detail)
+    return ProbeResult(
+        row.target,
+        Status(row.status),
+        row.reason,
+        row.duration,
+        row.checked_at,
+        row.detail,
+        answer=row.answer,
+    )
