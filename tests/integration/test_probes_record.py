@@ -17,7 +17,7 @@ from watchfleet.model import Measurement, ProbeResult, Status
 from watchfleet.probes import health
 from watchfleet.probes.calendar import Window
 from watchfleet.probes.dispatch import sync
-from watchfleet.probes.probe import excused
+from watchfleet.probes.probe import maintained
 from watchfleet.probes.record import Found, Recorded, batch_id, record
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -123,9 +123,9 @@ def test_in_maintenance_a_target_has_no_samples_of_its_success_and_no_failures()
     write("b1", found("shop", Status.DOWN, -1))
     for second in (1, 2):
         seen = found("shop", Status.DOWN, second)
-        write(f"b{second + 1}", seen._replace(result=excused(shop, seen.result)))
+        write(f"b{second + 1}", seen._replace(result=maintained(shop, seen.result)))
     assert (standing("shop").status, standing("shop").failures) == ("maintenance", 0)
     assert standing("shop").detail == "in maintenance; its check found it down"
     assert list(points("probe_success").values()) == [[0]]
     after = found("shop", Status.DOWN, 3600)
-    assert excused(shop, after.result) is after.result
+    assert maintained(shop, after.result) is after.result

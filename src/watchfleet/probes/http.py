@@ -17,7 +17,7 @@ from watchfleet.probes.fields import EXPIRY
 from watchfleet.probes.http_answer import Answer
 from watchfleet.probes.http_options import HttpOptions
 from watchfleet.probes.multi import borrowed
-from watchfleet.probes.probe import LONGEST_ANSWER, Attempt, Deadline, Target
+from watchfleet.probes.probe import READ_ANSWER, Attempt, Deadline, Target
 from watchfleet.probes.reasons import Reason
 from watchfleet.settings import get_settings
 
@@ -204,7 +204,7 @@ class _Exchange:
 
     def _receive(self, chunk: bytes) -> int | None:
         self._seen += len(chunk)
-        kept = self._options.max_body_bytes if self._options.reads_body else LONGEST_ANSWER
+        kept = self._options.max_body_bytes if self._options.reads_body else READ_ANSWER
         self._body += chunk[: max(0, kept - len(self._body))]
         if self._seen <= self._options.max_body_bytes:
             return None

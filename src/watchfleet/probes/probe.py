@@ -16,7 +16,9 @@ from watchfleet.redact import redact
 
 LONGEST_DETAIL: Final = 300
 LONGEST_ANSWER: Final = 2048
-"""Bytes that are kept of an answer that was not as expected."""
+"""Characters that are kept of an answer that was not as expected."""
+READ_ANSWER: Final = 2 * LONGEST_ANSWER
+"""Bytes that are read of it: so a secret that ends behind the cut is seen whole, and redacted."""
 
 
 class Options(BaseModel):
@@ -160,7 +162,7 @@ class Attempt:
         )
 
 
-def excused(target: Target, result: ProbeResult) -> ProbeResult:
+def maintained(target: Target, result: ProbeResult) -> ProbeResult:
     """The result as it counts: in a maintenance window of its target it tells of that and nothing else."""
     if not any(window.covers(result.checked_at) for window in target.maintenance):
         return result
@@ -170,7 +172,7 @@ def excused(target: Target, result: ProbeResult) -> ProbeResult:
 
 def shown_answer(answer: bytes) -> str:
     """The beginning of an answer as text: without secrets, and without what would confuse a terminal."""
-    text = redact(answer[:LONGEST_ANSWER].decode("utf-8", "replace"))
+    text = redact(answer[:READ_ANSWER].decode("utf-8", "replace"))[:LONGEST_ANSWER]
     return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
 
 

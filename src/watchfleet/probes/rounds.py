@@ -19,7 +19,7 @@ from watchfleet.errors import ConfigError, StoreUnavailableError
 from watchfleet.probes import health
 from watchfleet.probes.batch import run_batch
 from watchfleet.probes.dispatch import dispatch
-from watchfleet.probes.probe import Target, excused
+from watchfleet.probes.probe import Target, maintained
 from watchfleet.probes.record import Found, Recorded, batch_id
 from watchfleet.probes.recorder import Recorder
 from watchfleet.probes.targets import Targets, get_targets
@@ -104,7 +104,7 @@ def probe(
     """Check targets, and make known what was found: in the cache at once, in the store when it can be."""
     by_name = {target.name: target for target in targets}
     results = [(by_name[one.target], one) for one in run_batch(targets)]
-    found = [Found(target, excused(target, result), place) for target, result in results]
+    found = [Found(target, maintained(target, result), place) for target, result in results]
     if not place:
         show(found)
     return recorder.put(batch_id(slot, list(by_name), place), found, lag)
