@@ -1,10 +1,6 @@
 """A database that dies under those who need it, in a real worker: one alert, which says whom it hides."""
 
-import json
-import os
-import signal
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +8,8 @@ import pytest
 from celery import Celery
 from sqlalchemy import select
 from support.outbox_rows import rows
-from support.servers import ROOT, free_port, running, wait_until
+from support.probing import beat, configure, tick, worker
+from support.servers import free_port, wait_until
 from support.web_server import WebServer, serving
 
 from watchfleet.db.cache import get_cache
@@ -20,8 +17,6 @@ from watchfleet.db.engine import transaction
 from watchfleet.db.tables import alert, probe_status, probe_target
 from watchfleet.probes import health
 
-WORKER = [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool=threads", "--concurrency=8"]
-OPTIONS = ["--without-gossip", "--without-mingle", "--loglevel=INFO", "-Qwatchfleet.probes,watchfleet.rules"]
 APPS = [f"app-{number:02}" for number in range(30)]
 
 
@@ -43,25 +38,18 @@ def port() -> int:
 @pytest.fixture
 def client(environment: pytest.MonkeyPatch, web: WebServer, port: int, tmp_path: Path) -> Iterator[Celery]:
     """A client of a worker that checks a database and thirty applications which need it."""
-    configuration = tmp_path / "watchfleet.yml"
     database = {"name": "db", "kind": "tcp", "address": f"127.0.0.1:{port}", "interval": "1s"}
     app = {"kind": "http", "url": web.url("/status/200"), "interval": "1s", "depends_on": ["db"]}
     targets = [database, *({"name": name, **app} for name in APPS)]
-    configuration.write_text(json.dumps({"targets": targets}))
-    environment.setenv("WATCHFLEET_CONFIG", str(configuration))
-    environment.setenv("LOG_FORMAT", "text")
-    environment.chdir(ROOT)
-    log = tmp_path / "worker.log"
-    with running([*WORKER, *OPTIONS], log, signal.SIGKILL), Celery(broker=os.environ["BROKER_URL"]) as client:
-        wait_until(lambda: " ready." in log.read_text())
+    configure(environment, tmp_path, targets)
+    with worker(tmp_path / "worker.log", "watchfleet.probes", "watchfleet.rules"), beat() as client:
         yield client
 
 
-def tick(client: Celery) -> bool:
-    """Send what beat sends every second; returns False."""
-    client.send_task("watchfleet.probes.dispatch", queue="watchfleet.probes", expires=1)
+def tick_both(client: Celery) -> bool:
+    """A tick for the probes and one for the rules; returns False."""
     client.send_task("watchfleet.rules.evaluate", queue="watchfleet.rules", expires=1)
-    return False
+    return tick(client)
 
 
 def statuses() -> set[tuple[str, str]]:
@@ -83,12 +71,12 @@ def test_one_alert_tells_of_the_database_and_of_the_thirty_that_it_hides(
     client: Celery, web: WebServer, port: int
 ) -> None:
     with listening(port):
-        wait_until(lambda: tick(client) or statuses() == {("up", "")}, every=0.5)
+        wait_until(lambda: tick_both(client) or statuses() == {("up", "")}, every=0.5)
         web.close()
-    wait_until(lambda: tick(client) or firing() == ["db"], every=0.5)
-    wait_until(lambda: tick(client) or statuses() == {("unknown", "dependency_down")}, every=0.5)
+    wait_until(lambda: tick_both(client) or firing() == ["db"], every=0.5)
+    wait_until(lambda: tick_both(client) or statuses() == {("unknown", "dependency_down")}, every=0.5)
     for _ in range(4):
-        wait_until(lambda: not tick(client), every=0.5)
+        wait_until(lambda: not tick_both(client), every=0.5)
     alerts = [row.message["alerts"][0] for row in rows()]
     (told,) = (one for one in alerts if one["labels"]["target"] in {"db", *APPS})
     assert told["labels"]["target"] == "db"
@@ -97,7 +85,7 @@ def test_one_alert_tells_of_the_database_and_of_the_thirty_that_it_hides(
     checks = health.read(get_cache())
     assert {(checks[name].status, checks[name].reason) for name in APPS} == {("unknown", "dependency_down")}
     with listening(port):  # the applications are still broken: now that is their own fault
-        wait_until(lambda: tick(client) or firing() == APPS, every=0.5)
+        wait_until(lambda: tick_both(client) or firing() == APPS, every=0.5)
     with transaction() as connection:
         known = connection.scalars(
             select(probe_status.c.status).where(probe_status.c.target == "app-00").order_by(probe_status.c.id)

@@ -1,9 +1,5 @@
 """Targets that are checked from several places, by a real worker at each."""
 
-import json
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +8,8 @@ import psutil
 import pytest
 from celery import Celery
 from sqlalchemy import select
-from support.servers import ROOT, running, wait_until
+from support.probing import beat, configure, tick, worker
+from support.servers import wait_until
 from support.web_server import WebServer, serving
 
 from watchfleet.db.cache import get_cache
@@ -23,8 +20,6 @@ from watchfleet.metrics.read import series
 from watchfleet.probes import health
 
 PLACES = ("eu", "us", "ap")
-WORKER = [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool=threads", "--concurrency=2"]
-OPTIONS = ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
 
 @pytest.fixture
@@ -38,7 +33,6 @@ def fleet(
     environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path
 ) -> Iterator[tuple[Celery, dict[str, psutil.Process]]]:
     """A client of a fleet that checks a shop from three places, and the worker of each."""
-    configuration = tmp_path / "watchfleet.yml"
     shop: dict[str, object] = {
         "name": "shop",
         "kind": "http",
@@ -46,26 +40,14 @@ def fleet(
         "interval": "1s",
     }
     shop["locations"] = PLACES
-    configuration.write_text(json.dumps({"targets": [shop]}))
-    environment.setenv("WATCHFLEET_CONFIG", str(configuration))
-    environment.setenv("LOG_FORMAT", "text")
-    environment.chdir(ROOT)
+    configure(environment, tmp_path, [shop])
     queues = {"probes": "watchfleet.probes", **{place: location_queue(place) for place in PLACES}}
     with ExitStack() as stack:
         workers = {}
         for name, queue in queues.items():
-            command = [*WORKER, *OPTIONS, f"--hostname=at-{name}@%h", f"-Q{queue}"]
-            process = stack.enter_context(running(command, tmp_path / f"{name}.log", signal.SIGKILL))
-            workers[name] = psutil.Process(process.pid)
-        for name in queues:
-            wait_until(lambda name=name: " ready." in (tmp_path / f"{name}.log").read_text())
-        yield stack.enter_context(Celery(broker=os.environ["BROKER_URL"])), workers
-
-
-def tick(client: Celery) -> bool:
-    """Send what beat sends every second; returns False."""
-    client.send_task("watchfleet.probes.dispatch", queue="watchfleet.probes", expires=1)
-    return False
+            pid = stack.enter_context(worker(tmp_path / f"{name}.log", queue, name=f"at-{name}"))
+            workers[name] = psutil.Process(pid)
+        yield stack.enter_context(beat()), workers
 
 
 def standing() -> tuple[str, str, str]:
@@ -74,12 +56,18 @@ def standing() -> tuple[str, str, str]:
     return (row.status, row.reason, row.detail) if row else ("", "", "")
 
 
+def shown() -> str | None:
+    """The status that health endpoints answer from; it is there a moment after that in the store."""
+    check = health.read(get_cache()).get("shop")
+    return check.status if check else None
+
+
 def test_it_is_up_while_most_places_say_so_and_nobody_knows_when_they_are_gone(
     fleet: tuple[Celery, dict[str, psutil.Process]], web: WebServer
 ) -> None:
     client, workers = fleet
     wait_until(lambda: tick(client) or standing()[0] == "up", every=0.5)
-    wait_until(lambda: health.read(get_cache())["shop"].status == "up")
+    wait_until(lambda: shown() == "up")
     with transaction() as connection:
         places = {one["location"] for one in series(connection, "probe_success", {"target": "shop"}).values()}
     assert places == set(PLACES)
@@ -100,4 +88,4 @@ def test_it_is_down_when_most_places_say_so(
     web.close()
     wait_until(lambda: tick(client) or standing()[:2] == ("down", "connection_refused"), every=0.5)
     assert standing()[2].startswith("down in ")
-    wait_until(lambda: health.read(get_cache())["shop"].status == "down")
+    wait_until(lambda: shown() == "down")

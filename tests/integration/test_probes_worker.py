@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +10,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 from sqlalchemy import select
-from support.servers import ROOT, running, wait_until
+from support.probing import beat, configure, tick, worker
+from support.servers import wait_until
 from support.web_server import WebServer, serving
 
 from watchfleet.db.cache import get_cache
@@ -22,15 +21,6 @@ from watchfleet.model import Status
 from watchfleet.probes import health
 from watchfleet.rules.bell import take_down
 from watchfleet.rules.library import get_library
-
-WORKER = [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool=threads", "--concurrency=4"]
-OPTIONS = [
-    "--without-gossip",
-    "--without-mingle",
-    "--loglevel=INFO",
-    "--hostname=probes@%h",
-    "-Qwatchfleet.probes",
-]
 
 
 @pytest.fixture
@@ -42,7 +32,6 @@ def web() -> Iterator[WebServer]:
 @pytest.fixture
 def client(environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path) -> Iterator[Celery]:
     """A client of a running probes worker, which knows one target beside its own."""
-    configuration = tmp_path / "watchfleet.yml"
     target = {
         "name": "shop",
         "kind": "http",
@@ -50,21 +39,11 @@ def client(environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path) -> I
         "interval": "1s",
         "required": True,
     }
-    configuration.write_text(json.dumps({"targets": [target, {"name": "broken", "kind": "nonsense"}]}))
-    environment.setenv("WATCHFLEET_CONFIG", str(configuration))
-    environment.setenv("LOG_FORMAT", "text")
-    environment.chdir(ROOT)
+    configuration = configure(environment, tmp_path, [target, {"name": "broken", "kind": "nonsense"}])
     log = tmp_path / "worker.log"
-    with running([*WORKER, *OPTIONS], log, signal.SIGKILL), Celery(broker=os.environ["BROKER_URL"]) as client:
-        wait_until(lambda: " ready." in log.read_text())
+    with worker(log, "watchfleet.probes"), beat() as client:
         yield client
     assert f"{configuration}:1: target \"broken\": there is no probe of kind 'nonsense'" in log.read_text()
-
-
-def tick(client: Celery) -> bool:
-    """Send what beat sends every second; returns False."""
-    client.send_task("watchfleet.probes.dispatch", queue="watchfleet.probes", expires=1)
-    return False
 
 
 def status(name: str) -> Status | None:
