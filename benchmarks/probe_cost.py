@@ -3,6 +3,7 @@
 CPU milliseconds a probe, of everything that takes part: our worker of probes, Valkey, PostgreSQL and who
 sends the ticks; and blackbox_exporter, asked as Prometheus asks it. Each probe is a fresh connection and
 wants a text in the body, without TLS and with it. The targets are those of an HAProxy, which is not counted.
+The fleet's own dependencies, which the peer does not check, are checked once a day here.
 """
 
 import http.client

@@ -26,7 +26,7 @@ def probes() -> Answer:
     with parameters.reading() as connection:
         rows = connection.execute(select(probe_target).order_by(probe_target.c.name)).all()
         known = history.intervals(connection, now - report.LONGEST, now)
-        hidden = _hidden(connection)
+    hidden = dependants((row.name, row.depends_on) for row in rows)
     found = [_facts(row, known.get(row.name, ()), hidden, now) for row in rows]
     return Answer({"targets": found}, [_flat(one) for one in found])
 
