@@ -10,10 +10,11 @@ from watchfleet.db.engine import get_engine, server_clock, transaction
 from watchfleet.embedded.logplaces import own_places
 from watchfleet.logs import upkeep
 from watchfleet.metrics import retention
+from watchfleet.notify import circuits
 from watchfleet.notify.accounts import check, prune
 from watchfleet.notify.policy import receivers
 from watchfleet.notify.sweeper import sweep
-from watchfleet.probes import breakers, history
+from watchfleet.probes import history
 from watchfleet.rules import vitals
 from watchfleet.rules.library import get_library
 from watchfleet.rules.retention import prune as prune_rules
@@ -83,4 +84,4 @@ def observe() -> int:
 def observe_breakers() -> int:
     """Keep the figures of circuit breakers as samples; returns how many."""
     with transaction() as connection:
-        return breakers.observe(connection, utcnow())
+        return circuits.observe(connection, utcnow())

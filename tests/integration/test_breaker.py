@@ -36,7 +36,7 @@ from watchfleet.breaker.local import LocalCircuit
 from watchfleet.cli import cli
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.probes import breakers
+from watchfleet.notify import circuits
 from watchfleet.web import families
 
 ROUNDS = int(os.environ.get("BREAKER_ROUNDS", "3"))
@@ -271,7 +271,7 @@ def test_the_local_breaker_decides_as_the_scripts_do(redis: "Redis", seed: int) 
 def test_rules_metrics_and_the_command_line_see_it(environment: pytest.MonkeyPatch, redis: "Redis") -> None:
     make(Breaker("seen", TEN, redis=redis), *[Outcome.FAILED] * 10)
     with transaction() as connection:
-        assert breakers.observe(connection, utcnow()) > 10
+        assert circuits.observe(connection, utcnow()) > 10
         stored = connection.execute(
             text("SELECT labels FROM series WHERE name = 'resilience4j_circuitbreaker_state'")
         )

@@ -1,25 +1,30 @@
 """Gates, fallbacks, digests and accounts of the outbox on a real PostgreSQL."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 from sqlalchemy import delete
 from support.messages import AT, LABELS, alert, ended, firing, told
 from support.outbox_rows import add, rows, states
 
+from watchfleet.breaker import State
+from watchfleet.cli import cli
+from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import outbox as table
 from watchfleet.errors import DeliveryError
 from watchfleet.model import Destination, Message, Receipt
-from watchfleet.notify import outbox
+from watchfleet.notify import circuits, outbox
 from watchfleet.notify.accounts import accounting, oldest_due, prune
 from watchfleet.notify.deliver import Drained, Means, drain
-from watchfleet.notify.gate import TRIPPED
+from watchfleet.notify.gate import TRIPPED, Gate, after, force, release
 from watchfleet.notify.policy import receivers
 from watchfleet.notify.receivers import Receivers
-from watchfleet.notify.retry import LONGEST_WAIT
+from watchfleet.notify.retry import LONGEST_WAIT, Outcome
 from watchfleet.notify.sweeper import sweep
 from watchfleet.settings import Settings
 
@@ -91,6 +96,43 @@ def test_a_pause_that_a_receiver_asks_for_holds_all_of_its_notifications() -> No
     assert run(receiver, 59).sent == 0
     assert run(receiver, 62).sent == 3
     assert receiver.tries == 4
+
+
+def test_a_destination_that_is_forced_open_waits_for_the_reset() -> None:
+    add_many(3)
+    receiver = Scripted()
+    run(receiver)
+    add_many(2, start=3)
+    answer = CliRunner().invoke(cli, ["breakers", "force-open", "channel:webhook/default"])
+    assert answer.output == "channel:webhook/default: CLOSED -> FORCED_OPEN\n"
+    assert run(receiver, 3600).sent == 0
+    (shown,) = [json.loads(line) for line in listed().splitlines() if "channel:webhook/default" in line]
+    assert (shown["state"], shown["used_by"]) == ("FORCED_OPEN", "channel")
+    refused = CliRunner().invoke(cli, ["breakers", "disable", "channel:webhook/default"])
+    assert (refused.exit_code, "can be forced open and reset" in refused.stderr) == (1, True)
+    CliRunner().invoke(cli, ["breakers", "reset", "channel:webhook/default"])
+    assert run(receiver, 3600).sent == 2
+
+
+def test_what_an_operator_forced_open_a_success_does_not_close() -> None:
+    gate = force(Gate(1.0, AT), AT)
+    assert after(gate, Outcome("sent", "delivered"), AT) == gate
+    assert release(gate) == Gate(1.0, AT)
+
+
+def test_the_breakers_of_failing_destinations_are_told_of() -> None:
+    add_many(TRIPPED)
+    run(Scripted(*[passing() for _ in range(TRIPPED)]))
+    (shown,) = [json.loads(line) for line in listed().splitlines() if "channel:webhook/default" in line]
+    assert shown["failed_calls"] == TRIPPED
+    with transaction() as connection:
+        (one,) = circuits.read(connection, AT)
+        assert (one.state, one.failure_rate) == (State.OPEN, 100)
+        assert circuits.observe(connection, utcnow()) > 0
+
+
+def listed() -> str:
+    return CliRunner().invoke(cli, ["breakers", "list", "--json"]).stdout
 
 
 def test_a_rate_limit_spreads_and_loses_nothing() -> None:

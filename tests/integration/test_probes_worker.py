@@ -14,6 +14,7 @@ from support.probing import beat, configure, tick, worker
 from support.servers import wait_until
 from support.web_server import WebServer, serving
 
+from watchfleet.breaker import State, statistics
 from watchfleet.db.cache import get_cache
 from watchfleet.db.engine import transaction
 from watchfleet.db.tables import probe_target
@@ -51,6 +52,10 @@ def status(name: str) -> Status | None:
     return check.status if check else None
 
 
+def breaker(name: str) -> State | None:
+    return next((one.state for one in statistics.read(get_cache()) if one.name == name), None)
+
+
 def failures(name: str) -> int | None:
     with transaction() as connection:
         return connection.scalar(select(probe_target.c.failures).where(probe_target.c.name == name))
@@ -68,6 +73,7 @@ def test_a_tick_checks_what_is_due_and_failures_call_the_rules(client: Celery, w
         web.close()
         wait_until(lambda: tick(client) or (failures("shop") or 0) >= 2, every=0.3)
         assert status("shop") is Status.DOWN
+        wait_until(lambda: tick(client) or breaker("shop") is State.OPEN, every=0.3)
         calls = [json.loads(message) for message in broker.lrange("watchfleet.rules", 0, -1)]
     assert {call["headers"]["task"] for call in calls} == {"watchfleet.rules.evaluate_now"}
     assert all(call["headers"]["expires"] for call in calls)

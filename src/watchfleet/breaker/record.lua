@@ -1,7 +1,7 @@
 -- What a call came to. -> {whether it counted, state, transition}
--- ARGV after the policy: generation, ticket, outcome, whether it was slow, microseconds
-local GENERATION, TICKET, OUTCOME = tonumber(ARGV[13]), ARGV[14], ARGV[15]
-local SLOW, MICROSECONDS = tonumber(ARGV[16]), ARGV[17]
+-- ARGV after the policy: outcome, whether it was slow, microseconds
+local OUTCOME, SLOW, MICROSECONDS = ARGV[13], tonumber(ARGV[14]), ARGV[15]
+local GENERATION, TICKET
 local BUCKETS = 60
 
 local function trial()
@@ -92,16 +92,18 @@ local function window()
   end
 end
 
-if state == 'DISABLED' then return {0, state, transition} end
-redis.call('HINCRBY', KEYS[1], 'calls_' .. OUTCOME, 1)
-redis.call('HINCRBY', KEYS[1], 'micros_' .. OUTCOME, MICROSECONDS)
-local counted = 0
-if generation == GENERATION and state == 'HALF_OPEN' then
-  counted = trial()
-elseif generation == GENERATION and state ~= 'FORCED_OPEN' and OUTCOME ~= 'ignored' then
-  window()
-  counted = 1
+local function record()
+  if state == 'DISABLED' then return {0, state, transition} end
+  redis.call('HINCRBY', KEYS[1], 'calls_' .. OUTCOME, 1)
+  redis.call('HINCRBY', KEYS[1], 'micros_' .. OUTCOME, MICROSECONDS)
+  local counted = 0
+  if generation == GENERATION and state == 'HALF_OPEN' then
+    counted = trial()
+  elseif generation == GENERATION and state ~= 'FORCED_OPEN' and OUTCOME ~= 'ignored' then
+    window()
+    counted = 1
+  end
+  -- What an operator decided does not lapse.
+  if state ~= 'FORCED_OPEN' and state ~= 'METRICS_ONLY' then redis.call('PEXPIRE', KEYS[1], TTL) end
+  return {counted, state, transition}
 end
--- What an operator decided does not lapse.
-if state ~= 'FORCED_OPEN' and state ~= 'METRICS_ONLY' then redis.call('PEXPIRE', KEYS[1], TTL) end
-return {counted, state, transition}

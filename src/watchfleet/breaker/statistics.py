@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from watchfleet.breaker.registry import KEPT_SECONDS, Entry, entries, forget
+from watchfleet.breaker.registry import KEPT_SECONDS, Entry, User, entries, forget
 from watchfleet.breaker.shared import keys_of, text
 from watchfleet.breaker.states import Outcome, State
 from watchfleet.model import Kind, Sample
@@ -23,18 +23,20 @@ class Statistics:
 
     Attributes:
         name: Its name.
+        user: Who uses it.
         state: Its state.
         since: Since when, in Unix seconds; None when it was never in another.
         retry_after: Seconds until it lets trials through, if it is open.
         window: The calls in the window: of success, failed, slow of success, slow failed; each slow one is
             also among the first two.
         minimum: The least calls that it opens on.
-        calls: How many calls came to each outcome, ever.
+        calls: How many calls came to each outcome, ever; of those that are counted.
         seconds: How long they took together.
         not_permitted: How many were refused, ever.
     """
 
     name: str
+    user: User
     state: State
     since: float | None
     retry_after: float | None
@@ -122,9 +124,9 @@ def figures(one: Statistics, at: float) -> Iterator[Sample]:
     yield _gauge(one, at, "slow_call_rate", one.slow_call_rate)
     refused = {"name": one.name, "kind": "not_permitted"}
     yield Sample(f"{PREFIX}not_permitted_calls_total", refused, Kind.COUNTER, at, float(one.not_permitted))
-    for outcome in Outcome:
+    for outcome, count in one.calls.items():
         labels = {"name": one.name, "kind": str(outcome)}
-        yield Sample(f"{CALLS}_count", labels, Kind.COUNTER, at, float(one.calls[outcome]))
+        yield Sample(f"{CALLS}_count", labels, Kind.COUNTER, at, float(count))
         yield Sample(f"{CALLS}_sum", labels, Kind.COUNTER, at, one.seconds[outcome])
 
 
@@ -138,6 +140,7 @@ def _statistics(
     state = State(held.get("state", State.CLOSED))
     return Statistics(
         name,
+        entry.user,
         state,
         int(held["since"]) / 1000 if "since" in held else None,
         max(0.0, int(held["until"]) / 1000 - now) if state is State.OPEN else None,

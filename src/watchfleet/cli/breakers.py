@@ -3,26 +3,31 @@
 import difflib
 import json
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from redis import Redis, RedisError
 from rich.markup import escape
 
 from watchfleet.breaker import control, statistics
-from watchfleet.breaker.registry import entries
-from watchfleet.breaker.states import Outcome, State
+from watchfleet.breaker.states import State
 from watchfleet.breaker.statistics import Statistics
 from watchfleet.cli._console import make_console, print_table
 from watchfleet.cli._times import at
 from watchfleet.clock import format_duration
 from watchfleet.db.cache import open_cache
+from watchfleet.db.engine import server_clock, transaction
 from watchfleet.errors import FleetError
+from watchfleet.notify import circuits
 from watchfleet.redact import redact
 
+T = TypeVar("T")
+
 _TIMEOUT = 5.0
+_COLUMNS = ["NAME", "USED BY", "STATE", "SINCE", "CALLS", "FAILED %", "SLOW %", "REFUSED", "NEXT TRIAL"]
 
 
 @click.group()
@@ -42,18 +47,22 @@ def breakers() -> None:
 def list_(*, as_json: bool) -> None:
     """List every breaker that was used within a day, with its window's rates.
 
+    Applications have breakers, each target that is probed has one of its name, and each destination of
+    notifications has one whose name begins with `channel:`. Exits 1 if not all of them are known.
+
     \b
     Examples:
       watchfleet breakers list
       watchfleet breakers list --json
     """
-    found = _with_redis(statistics.read)
-    if as_json:
-        for one in found:
-            click.echo(json.dumps(_answer(one)))
-        return
-    columns = ["NAME", "STATE", "SINCE", "CALLS", "FAILED %", "SLOW %", "REFUSED", "NEXT TRIAL"]
-    print_table(make_console(), columns, [_line(one) for one in found], right=columns[3:7])
+    found, faults = _found()
+    for one in found if as_json else ():
+        click.echo(json.dumps(_answer(one)))
+    if not as_json:
+        print_table(make_console(), _COLUMNS, [_line(one) for one in found], right=_COLUMNS[4:8])
+    for fault in faults:
+        click.echo(f"watchfleet: {fault}", err=True)
+    sys.exit(1 if faults else 0)
 
 
 @breakers.command()
@@ -67,11 +76,8 @@ def show(name: str, *, as_json: bool) -> None:
       watchfleet breakers show payments
       watchfleet breakers show payments --json
     """
-    one, changes = _with_redis(lambda redis: (_known(redis, name), statistics.transitions(redis, name)))
-    told = [
-        {"at": _instant(when).isoformat(), "from": before, "to": after, "reason": reason}
-        for when, before, after, reason in changes
-    ]
+    one = _known(_of_channels() if _is_channel(name) else _of_redis(), name)
+    told = [] if _is_channel(name) else _with_redis(lambda redis: _transitions(redis, name))
     if as_json:
         click.echo(json.dumps({**_answer(one), "transitions": told}))
         return
@@ -89,6 +95,7 @@ def force_open(names: tuple[str, ...]) -> None:
     \b
     Examples:
       watchfleet breakers force-open payments
+      watchfleet breakers force-open channel:slack/default
     """
     _decide(names, State.FORCED_OPEN)
 
@@ -135,8 +142,8 @@ def _decide(names: tuple[str, ...], state: State) -> None:
     failed = False
     for name in names:
         try:
-            before = _with_redis(lambda redis, name=name: _change(redis, name, state))
-        except _UnknownBreakerError as error:
+            before = _change(name, state)
+        except _UndecidedError as error:
             click.echo(f"watchfleet: {error}", err=True)
             failed = True
         else:
@@ -144,25 +151,68 @@ def _decide(names: tuple[str, ...], state: State) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _change(redis: Redis, name: str, state: State) -> State:
-    _known(redis, name)
+class _UndecidedError(FleetError):
+    """There is no such breaker, or this cannot be decided about it."""
+
+
+def _change(name: str, state: State) -> State:
+    if not _is_channel(name):
+        return _with_redis(lambda redis: _change_shared(redis, name, state))
+    if state not in {State.FORCED_OPEN, State.CLOSED}:
+        raise _UndecidedError(f"{name}: a channel's breaker can be forced open and reset, and nothing else")
+    with transaction() as connection:
+        now = server_clock(connection)
+        before = circuits.decide(connection, name, state, now)
+        return _known(circuits.read(connection, now), name).state if before is None else before
+
+
+def _change_shared(redis: Redis, name: str, state: State) -> State:
+    _known(statistics.read(redis), name)
     return control.decide(redis, name, state)
 
 
-class _UnknownBreakerError(FleetError):
-    """No process has used a breaker of this name within a day."""
-
-
-def _known(redis: Redis, name: str) -> Statistics:
-    known = list(entries(redis))
+def _known(found: Sequence[Statistics], name: str) -> Statistics:
+    known = {one.name: one for one in found}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ": `watchfleet breakers list` shows all"
-        raise _UnknownBreakerError(f"no breaker {name!r} was used within a day{hint}")
-    return next(one for one in statistics.read(redis) if one.name == name)
+        raise _UndecidedError(f"no breaker {name!r} was used within a day{hint}")
+    return known[name]
 
 
-def _with_redis(work: Any) -> Any:
+def _is_channel(name: str) -> bool:
+    return name.startswith(circuits.PREFIX)
+
+
+def _found() -> tuple[list[Statistics], list[FleetError]]:
+    """All breakers that can be read, and why others cannot."""
+    found: list[Statistics] = []
+    faults: list[FleetError] = []
+    for read in (_of_redis, _of_channels):
+        try:
+            found += read()
+        except FleetError as error:
+            faults.append(error)
+    return found, faults
+
+
+def _of_redis() -> list[Statistics]:
+    return _with_redis(statistics.read)
+
+
+def _of_channels() -> list[Statistics]:
+    with transaction() as connection:
+        return circuits.read(connection, server_clock(connection))
+
+
+def _transitions(redis: Redis, name: str) -> list[dict[str, str]]:
+    return [
+        {"at": _instant(when).isoformat(), "from": before, "to": after, "reason": reason}
+        for when, before, after, reason in statistics.transitions(redis, name)
+    ]
+
+
+def _with_redis(work: Callable[[Redis], T]) -> T:
     try:
         with closing(open_cache(_TIMEOUT)) as redis:
             return work(redis)
@@ -173,6 +223,7 @@ def _with_redis(work: Any) -> Any:
 def _answer(one: Statistics) -> dict[str, Any]:
     return {
         "name": one.name,
+        "used_by": one.user,
         "state": one.state,
         "since": None if one.since is None else _instant(one.since).isoformat(),
         "retry_after": one.retry_after,
@@ -182,7 +233,7 @@ def _answer(one: Statistics) -> dict[str, Any]:
         "failed_calls": one.window[1],
         "slow_calls": one.window[2] + one.window[3],
         "minimum_number_of_calls": one.minimum,
-        "calls": {str(outcome): one.calls[outcome] for outcome in Outcome},
+        "calls": {str(outcome): count for outcome, count in one.calls.items()},
         "not_permitted_calls": one.not_permitted,
     }
 
@@ -191,6 +242,7 @@ def _line(one: Statistics) -> list[str]:
     wait = one.retry_after
     return [
         escape(one.name),
+        one.user,
         one.state,
         "-" if one.since is None else at(_instant(one.since)),
         str(one.buffered),

@@ -6,7 +6,7 @@ for longer. A trial whose worker died frees its place when its lease ends.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from watchfleet.notify.retry import LONGEST_ASKED, Outcome
@@ -14,6 +14,8 @@ from watchfleet.notify.retry import LONGEST_ASKED, Outcome
 TRIPPED: Final = 5
 SHORTEST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
+FORCED: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when a breaker is open that an operator forced open."""
 BURST: Final = 5.0
 """Seconds for which unused permission is kept: the sweeper comes by that often."""
 
@@ -68,9 +70,12 @@ def after(gate: Gate, outcome: Outcome, now: datetime) -> Gate:
     """How a destination stands after a try.
 
     An answer that ends a notification, even as dead, is an answer: only what may pass counts as a failure.
+    What a try under way comes to does not undo an operator's decision.
     """
+    if gate.open_until == FORCED:
+        return gate
     if outcome.state != "retry":
-        return replace(gate, failures=0, failing_since=None, open_until=None)
+        return release(gate)
     failures = gate.failures + 1
     pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** max(0, min(failures - TRIPPED, 10)))
     if outcome.asked is not None:
@@ -82,3 +87,18 @@ def after(gate: Gate, outcome: Outcome, now: datetime) -> Gate:
         failing_since=gate.failing_since or now,
         open_until=now + timedelta(seconds=pause) if opens else gate.open_until,
     )
+
+
+def force(gate: Gate, now: datetime) -> Gate:
+    """How a destination stands that an operator has nothing sent to."""
+    return replace(
+        gate,
+        failures=max(gate.failures, TRIPPED),
+        failing_since=gate.failing_since or now,
+        open_until=FORCED,
+    )
+
+
+def release(gate: Gate) -> Gate:
+    """How a destination stands that an operator takes to be well again."""
+    return replace(gate, failures=0, failing_since=None, open_until=None)

@@ -1,37 +1,79 @@
-"""The figures of circuit breakers as samples, which the rule CircuitOpen reads."""
+"""A circuit breaker for each target: its probe is the trial call, and is never refused.
 
-from datetime import datetime, timedelta
+An application that gives its breaker the name of a target shares it. Then probes open it before the
+application has failed often enough, and close it without a call of the application's.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sqlalchemy import Connection
+from redis import Redis
 
-from watchfleet.breaker import statistics
-from watchfleet.clock import slot_start
-from watchfleet.db.cache import get_cache
-from watchfleet.metrics.ingest import write_samples
-from watchfleet.settings import get_settings
+from watchfleet.breaker import registry, shared
+from watchfleet.breaker.policy import Policy
+from watchfleet.breaker.registry import Entry, User, entry_of
+from watchfleet.breaker.shared import Observation
+from watchfleet.breaker.states import Outcome
+from watchfleet.model import ProbeResult, Status
+from watchfleet.probes.probe import Target
 
-PERIOD: Final = timedelta(seconds=15)
-"""A period has one set of samples, however often it is written."""
+POLICY: Final = Policy(
+    sliding_window_size=10,
+    minimum_number_of_calls=3,
+    wait_duration_in_open_state=10,
+    permitted_number_of_calls_in_half_open_state=1,
+)
+"""Of a breaker that no application uses; another has its application's."""
+RENEWED_EVERY: Final = 15.0
+_OUTCOMES: Final = {
+    Status.UP: Outcome.SUCCESSFUL,
+    Status.DEGRADED: Outcome.SUCCESSFUL,
+    Status.DOWN: Outcome.FAILED,
+}
 
 
-def observe(connection: Connection, now: datetime) -> int:
-    """Write how breakers stand; returns how many samples that are. Without a Redis there are no breakers.
+class Breakers:
+    """Tells the breakers of targets what their probes found; one for a process."""
 
-    Args:
-        connection: A transaction.
-        now: The present.
+    def __init__(self) -> None:
+        self._known: Mapping[str, Entry] = {}
+        self._renewed = float("-inf")
 
-    Raises:
-        redis.RedisError: Redis does not answer.
-    """
-    if get_settings().cache_url is None:
-        return 0
-    cache = get_cache()
-    statistics.forget_unused(cache)
-    at = now.timestamp()
-    samples = [sample for one in statistics.read(cache) for sample in statistics.figures(one, at)]
-    if not samples:
-        return 0
-    batch = f"breakers:{slot_start(now, PERIOD).isoformat()}"
-    return write_samples(connection, batch, samples, now).accepted
+    def tell(self, redis: Redis, found: Iterable[tuple[Target, ProbeResult]]) -> None:
+        """Tell each target's breaker, in one round trip.
+
+        The fleet's own dependencies have none, and a check that says nothing of its target tells nothing.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        told = {
+            breaker_of(target): result
+            for target, result in found
+            if not target.own and result.status in _OUTCOMES
+        }
+        if told:
+            policies = self._policies(redis, told)
+            shared.observe(redis, [_observation(name, policies[name], one) for name, one in told.items()])
+
+    def _policies(self, redis: Redis, names: Iterable[str]) -> Mapping[str, Entry]:
+        """What is known of these, and of others; a breaker that nobody has used so far is made known."""
+        if time.monotonic() - self._renewed >= RENEWED_EVERY:
+            self._known, self._renewed = registry.entries(redis), time.monotonic()
+        new = [name for name in names if name not in self._known]
+        if new:
+            entry = entry_of(POLICY, User.PROBE)
+            registry.introduce(redis, new, entry)
+            self._known = {**dict.fromkeys(new, entry), **self._known}
+        return self._known
+
+
+def breaker_of(target: Target) -> str:
+    """The name of a target's breaker: the target's own, with `_` for blanks."""
+    return target.name.replace(" ", "_")
+
+
+def _observation(name: str, entry: Entry, result: ProbeResult) -> Observation:
+    slow = result.duration >= entry.slow
+    return Observation(shared.keys_of(name), entry.arguments, _OUTCOMES[result.status], slow, result.duration)

@@ -18,6 +18,7 @@ from watchfleet.db.engine import is_outage, transaction
 from watchfleet.errors import ConfigError, StoreUnavailableError
 from watchfleet.probes import health
 from watchfleet.probes.batch import run_batch
+from watchfleet.probes.breakers import Breakers
 from watchfleet.probes.dispatch import dispatch
 from watchfleet.probes.probe import Target, maintained
 from watchfleet.probes.record import Found, Recorded, batch_id
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 PATIENCE: Final = 5.0
 """Seconds that a batch's task waits for the store; the results get there later all the same."""
 
+_breakers = Breakers()
 _ticking = Lock()
 _last_tick = monotonic()
 
@@ -111,10 +113,11 @@ def probe(
 
 
 def show(found: Sequence[Found]) -> None:
-    """Put results into the shared cache, if it is there."""
+    """Put results into the shared cache and tell the targets' breakers, if the cache is there."""
     checks = {one.target.name: health.check_of(one.target, one.result) for one in found}
     try:
         health.write(get_cache(), checks)
+        _breakers.tell(get_cache(), [(one.target, one.result) for one in found])
     except (RedisError, ConfigError) as error:
         logger.warning("the cache did not take the results: %s", redact(str(error)))
 

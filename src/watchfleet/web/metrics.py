@@ -14,9 +14,11 @@ from prometheus_client.registry import Collector
 
 from watchfleet import __version__
 from watchfleet.breaker import statistics
+from watchfleet.breaker.statistics import Statistics
 from watchfleet.clock import utcnow
 from watchfleet.db.cache import open_cache
 from watchfleet.db.engine import transaction
+from watchfleet.notify import circuits
 from watchfleet.probes.health import Grade
 from watchfleet.probes.targets import get_targets
 from watchfleet.settings import get_settings
@@ -61,7 +63,10 @@ class FleetCollector(Collector):
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._store = Snapshot(_read_store, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
-        self._breakers = Snapshot(_read_breakers, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
+        self._circuits = [
+            Snapshot(read, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
+            for read in (_read_breakers, _read_channels)
+        ]
 
     def collect(self) -> Iterator[Metric]:
         """The metric families."""
@@ -70,7 +75,7 @@ class FleetCollector(Collector):
         yield _flag("watchfleet_broken_targets", "Faults of targets that are not probed", _broken())
         yield from self._health(now)
         yield from self._totals()
-        yield from self._circuits(now)
+        yield from families.of_breakers(self._standing(), now)
 
     def _health(self, now: float) -> Iterator[Metric]:
         found = self._monitor.health()
@@ -80,10 +85,10 @@ class FleetCollector(Collector):
         if found is not None:
             yield from families.of_checks(found.checks, now)
 
-    def _circuits(self, now: float) -> Iterator[Metric]:
-        reading = self._breakers.get(PATIENCE)
-        if reading is not None and reading.age <= KEPT_SECONDS:
-            yield from families.of_breakers(reading.value, now)
+    def _standing(self) -> Iterator[Statistics]:
+        for reading in [one.get(PATIENCE) for one in self._circuits]:
+            if reading is not None and reading.age <= KEPT_SECONDS:
+                yield from reading.value
 
     def _totals(self) -> Iterator[Metric]:
         reading = self._store.get(PATIENCE)
@@ -98,11 +103,16 @@ def _read_store() -> families.StoreTotals:
         return families.read_store(connection, utcnow())
 
 
-def _read_breakers() -> list[statistics.Statistics]:
+def _read_breakers() -> list[Statistics]:
     if get_settings().cache_url is None:
         return []
     with closing(open_cache(PATIENCE)) as cache:
         return statistics.read(cache)
+
+
+def _read_channels() -> list[Statistics]:
+    with transaction() as connection:
+        return circuits.read(connection, utcnow())
 
 
 def _broken() -> int:
