@@ -6,16 +6,19 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
+from support.haproxy import HAProxy, haproxy, needs_haproxy
 from support.mortal import Mortal, mortal_valkey
 from support.servers import ROOT, PostgresServer, free_port, running, wait_until
 
@@ -37,6 +40,7 @@ class Web:
     postgres: Mortal
     valkey: Mortal
     redis_url: str
+    database_url: str
 
     def get(self, path: str, token: str = "") -> tuple[int, str]:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
@@ -85,21 +89,22 @@ def web(
 ) -> Iterator[Web]:
     folder, (postgres, server) = tmp_path_factory.mktemp("web"), mortal_store
     with mortal_valkey(folder) as (valkey, redis_url):
-        port = free_port()
-        variables = {
-            "DATABASE_URL": server.url(),
-            "BROKER_URL": redis_url,
-            "API_TOKEN": TOKEN,
-            "DEPENDENCY_INTERVAL": "1s",
-        }
-        environment = {**os.environ, **variables, "PYTHONPATH": str(ROOT), "WATCHFLEET_CONFIG": os.devnull}
-        configuration = str(ROOT / "workers" / "gunicornconf.py")
-        options = ["-c", configuration, "--chdir", str(ROOT), "-b", f"127.0.0.1:{port}"]
-        gunicorn = [sys.executable, "-m", "gunicorn", *options, "workers.web:app"]
-        with running(gunicorn, folder / "web.log", environment=environment):
-            found = Web(port, folder / "web.log", postgres, valkey, redis_url)
-            wait_until(lambda: answers(found))
+        found = Web(free_port(), folder / "web.log", postgres, valkey, redis_url, server.url())
+        with serving(found, DEPENDENCY_INTERVAL="1s"):
             yield found
+
+
+@contextmanager
+def serving(web: Web, **variables: str) -> Iterator[None]:
+    """The web process, with these settings besides its servers'."""
+    known = {"DATABASE_URL": web.database_url, "BROKER_URL": web.redis_url, "API_TOKEN": TOKEN}
+    paths = {"PYTHONPATH": str(ROOT), "WATCHFLEET_CONFIG": os.devnull}
+    configuration = str(ROOT / "workers" / "gunicornconf.py")
+    options = ["-c", configuration, "--chdir", str(ROOT), "-b", f"127.0.0.1:{web.port}"]
+    gunicorn = [sys.executable, "-m", "gunicorn", *options, "workers.web:app"]
+    with running(gunicorn, web.log, environment={**os.environ, **known, **paths, **variables}):
+        wait_until(lambda: answers(web))
+        yield
 
 
 def answers(web: Web) -> bool:
@@ -142,6 +147,65 @@ def test_hundreds_of_requests_read_the_cache_a_few_times(web: Web) -> None:
         reads = cache.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"]
     assert len(answered) == 400
     assert reads <= seconds + 2
+
+
+@needs_haproxy
+def test_haproxy_follows_up_down_up(web: Web, tmp_path: Path) -> None:
+    web.becomes_ready()
+    with haproxy(tmp_path, web.port, "/health/ready") as balancer:
+        wait_until(lambda: web.report() or balancer.status() == "UP")
+        wait_until(lambda: web.report(postgres=Status.DOWN) or balancer.status() == "DOWN")
+        assert through(balancer) == 503
+        wait_until(lambda: web.report() or balancer.status() == "UP")
+        assert through(balancer) == 200
+
+
+def through(balancer: HAProxy) -> int:
+    """What HAProxy answers in the name of what is behind it."""
+    with closing(http.client.HTTPConnection("127.0.0.1", balancer.port, timeout=10)) as connection:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status
+
+
+@pytest.fixture
+def alone(environment: pytest.MonkeyPatch, web: Web, tmp_path: Path) -> Iterator[Web]:
+    """A web process of servers that nobody else uses: it checks them itself, as often as is the default."""
+    with mortal_valkey(tmp_path) as (valkey, redis_url):
+        found = replace(web, valkey=valkey, redis_url=redis_url, database_url=os.environ["DATABASE_URL"])
+        found.port, found.log = free_port(), tmp_path / "web.log"
+        with serving(found):
+            yield found
+
+
+def test_five_hundred_requests_a_second_cause_a_check_each_five_seconds(alone: Web) -> None:
+    wait_until(lambda: alone.details()["postgres"]["status"] == "pass")
+    began, before = time.monotonic(), checks(alone)
+    with ThreadPoolExecutor(8) as pool:
+        paced = [pool.submit(ask_at, alone, began + number / 500) for number in range(5000)]
+        assert {one.result() for one in paced} == {503}, "workers and beat are away"
+    seconds, done = time.monotonic() - began, checks(alone)
+    assert done["redis"] - before["redis"] > OTHERS["redis"], "somebody checks"
+    for name, count in done.items():
+        assert count - before[name] - OTHERS[name] <= seconds / 5 + 1, name
+
+
+OTHERS = {"redis": 1, "postgres": 3}
+"""What is no check: that of `checks` itself, and the connections that the web process keeps to the store."""
+
+
+def ask_at(web: Web, instant: float) -> int:
+    time.sleep(max(0.0, instant - time.monotonic()))
+    return web.get("/health")[0]
+
+
+def checks(web: Web) -> dict[str, int]:
+    """How often Valkey was asked how it is, and PostgreSQL's database visited; these visits too."""
+    with closing(Redis.from_url(web.redis_url, decode_responses=True)) as cache:
+        asked = cache.info("commandstats")["cmdstat_info"]["calls"]
+    with closing(psycopg2.connect(web.database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = current_database()")
+        (sessions,) = cursor.fetchone() or (0,)
+    return {"redis": asked, "postgres": sessions}
 
 
 def test_clients_that_leave_early_harm_nothing(web: Web) -> None:

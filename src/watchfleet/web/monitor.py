@@ -28,6 +28,9 @@ CACHED_SECONDS: Final = 5.0
 CACHE_SECONDS: Final = 1.0
 """How long the cache may take: together with the renewal's second well below the five."""
 PATIENCE: Final = 1.5
+BRIEFLY: Final = 0.05
+"""Seconds that an answer waits for a newer reading while there is an older one, whose checks tell their age:
+more than the cache takes when it is well."""
 SLACK: Final = timedelta(seconds=10)
 """How late the fleet's own results may be before this process checks for itself: after the probes worker
 has had its chance to."""
@@ -89,7 +92,7 @@ class Monitor:
 
     def health(self) -> Health | None:
         """The fleet's health; None when nothing could be read yet."""
-        reading = self._snapshot.get(PATIENCE)
+        reading = self._snapshot.get(BRIEFLY) or self._snapshot.get(PATIENCE)
         return reading.value if reading else None
 
     def _read(self) -> Health:
