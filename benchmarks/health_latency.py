@@ -1,9 +1,9 @@
 """How long a health endpoint takes while every dependency hangs, at 50 requests a second.
 
 PostgreSQL and Valkey are stopped by SIGSTOP: they accept connections and answer nothing. The limit beside us
-is an endpoint of the same server, gunicorn as the fleet configures it, that returns a constant. Each request is
-a connection of its own, as health checks make them, and is sent at its time, whether the others were answered
-or not; the two are asked in turn.
+is an endpoint of the same server, gunicorn as the fleet configures it, that returns a constant. Each request
+is a connection of its own, as health checks make them, and is sent at its time, whether the others were
+answered or not; the two are asked in turn.
 """
 
 import http.client
