@@ -194,7 +194,7 @@ def _postgres(url: str) -> list[Any]:
     return [
         one
         for one in psutil.process_iter(["name", "cmdline"])
-        if "postgres" in (one.info["name"] or "") and f"port={port}" in " ".join(one.info["cmdline"] or [])
+        if "postgres" in (one.info["name"] or "") and (one.info["cmdline"] or [])[-2:] == ["-p", port]
     ]
 
 

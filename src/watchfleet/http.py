@@ -2,16 +2,19 @@
 
 libcurl resolves the name once and asks us for a socket for each address that it tries; the address guard
 stands there, so what was checked is what is connected to, and Host and SNI keep the name. Redirects and
-proxy variables are not followed.
+proxy variables are not followed. What is posted to one receiver in quick succession shares a connection.
 """
 
+import os
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +30,12 @@ CONNECT_TIMEOUT: Final = 5.0
 RESPONSE_CAP: Final = 64 * 1024
 HEADERS_CAP: Final = 100
 USER_AGENT: Final = f"watchfleet/{__version__}"
+IDLE_SECONDS: Final = 2
+"""A connection that was unused for longer is not used again: many receivers end theirs after five."""
+CONNECTION_SECONDS: Final = 60
+"""How long a connection serves at most, so that a receiver that moves is followed."""
+MOST_HANDLES: Final = 32
+"""How many kinds of trust one thread keeps connections of."""
 _INTERIM: Final = re.compile(rb"HTTP/\S+ 1\d\d")
 _TRY_AGAIN: Final = {408, 425, 429}
 _REASONS: Final = {
@@ -36,6 +45,7 @@ _REASONS: Final = {
     pycurl.E_GOT_NOTHING: "no_answer",
     pycurl.E_RECV_ERROR: "no_answer",
     pycurl.E_SEND_ERROR: "connection_lost",
+    pycurl.E_SEND_FAIL_REWIND: "no_answer",
     pycurl.E_PARTIAL_FILE: "no_answer",
     pycurl.E_SSL_CONNECT_ERROR: "tls_failed",
     pycurl.E_PEER_FAILED_VERIFICATION: "tls_not_trusted",
@@ -173,6 +183,25 @@ def retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (at - now).total_seconds())
 
 
+class _Handles(threading.local):
+    """A thread's handles of libcurl, and by them its connections: those of other trust are not shared."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, Guard, Tls], pycurl.Curl] = {}
+
+    def of(self, guard: Guard, tls: Tls) -> pycurl.Curl:
+        # A forked child must not talk on its parent's connections.
+        key = (os.getpid(), guard, tls)
+        if key not in self._kept:
+            if len(self._kept) >= MOST_HANDLES:
+                self._kept.clear()
+            self._kept[key] = pycurl.Curl()
+        return self._kept[key]
+
+
+_handles: Final = _Handles()
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One request and its answer."""
@@ -187,7 +216,7 @@ class _Exchange:
     sockets: list[socket.socket] = field(default_factory=list)
 
     def perform(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
-        curl = pycurl.Curl()
+        curl = _handles.of(self.guard, self.tls)
         try:
             self._prepare(curl, url, body, headers, timeout)
             try:
@@ -198,7 +227,7 @@ class _Exchange:
                     raise
             return self._response(curl.getinfo(pycurl.RESPONSE_CODE))
         finally:
-            curl.close()
+            curl.reset()  # which keeps its connections
             # libcurl has worked on a duplicate of each.
             for opened in self.sockets:
                 opened.close()
@@ -215,11 +244,16 @@ class _Exchange:
         options: list[tuple[int, Any]] = [
             (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
             (pycurl.POST, True),
-            (pycurl.POSTFIELDS, body),
+            # libcurl would send a request again whose connection was lost: it cannot, as this is read once.
+            (pycurl.READFUNCTION, BytesIO(body).read),
+            (pycurl.POSTFIELDSIZE, len(body)),
             (pycurl.USERAGENT, USER_AGENT),
             (pycurl.FOLLOWLOCATION, False),
             (pycurl.PROXY, ""),
             (pycurl.NOSIGNAL, True),
+            (pycurl.DNS_CACHE_TIMEOUT, 0),
+            (pycurl.MAXAGE_CONN, IDLE_SECONDS),
+            (pycurl.MAXLIFETIME_CONN, CONNECTION_SECONDS),
             (pycurl.TIMEOUT_MS, round(timeout * 1000)),
             (pycurl.CONNECTTIMEOUT_MS, round(min(timeout, CONNECT_TIMEOUT) * 1000)),
             (pycurl.OPENSOCKETFUNCTION, self._open_socket),

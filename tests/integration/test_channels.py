@@ -194,6 +194,28 @@ def test_a_long_answer_is_cut_and_an_endless_one_is_left() -> None:
         assert http.post(receiver.url, b"{}", {}, guard=operator_guard([]), timeout=0.3).text == "only this"
 
 
+def test_what_follows_at_once_shares_a_connection_until_it_is_lost() -> None:
+    with http_receiver() as receiver:
+        receiver.answers.extend([Answer()] * 5 + [Answer(drop=True)])
+        for _ in range(5):
+            http.post(receiver.url, b"{}", {}, guard=operator_guard([]))
+        with pytest.raises(DeliveryError, match="no_answer"):
+            http.post(receiver.url, b"{}", {}, guard=operator_guard([]))
+        assert http.post(receiver.url, b"{}", {}, guard=operator_guard([])).status == 200
+        ports = [request.port for request in receiver.requests]
+    assert len(set(ports[:5])) == 1
+    assert ports[-1] != ports[0]
+
+
+def test_another_trust_or_guard_is_another_connection() -> None:
+    allowed = Guard(Origin.OUTSIDE, operator_guard(["127.0.0.0/8"]).allow)
+    with http_receiver() as receiver:
+        http.post(receiver.url, b"{}", {}, guard=operator_guard([]))
+        http.post(receiver.url, b"{}", {}, guard=allowed)
+        http.post(receiver.url, b"{}", {}, guard=operator_guard([]), tls=http.Tls(verify=False))
+        assert len({request.port for request in receiver.requests}) == 3
+
+
 def test_an_address_from_elsewhere_may_not_be_private_unless_it_is_allowed() -> None:
     allowed = Guard(Origin.OUTSIDE, operator_guard(["127.0.0.0/8"]).allow)
     with http_receiver() as receiver:

@@ -49,9 +49,12 @@ class Answer:
 
 @dataclass
 class Request:
+    """What came; `port` is the sender's, which tells its connections apart."""
+
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int
 
     @property
     def json(self) -> Any:
@@ -90,10 +93,12 @@ class HttpReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.path, headers, body)
+                request = Request(self.path, headers, body, self.client_address[1])
                 answer = receiver.answer(request)
                 receiver.requests.append(request)
                 if answer.hang:

@@ -41,7 +41,7 @@ DEADLINE: Final = timedelta(seconds=15)
 """The longest that a channel may take for one notification."""
 LEASE: Final = timedelta(seconds=30)
 """How long a claim holds; above the deadline, so that no row is sent twice while its sender lives."""
-BATCH: Final = 50
+BATCH: Final = 200
 CREATED: Final = "notifications_created_total"
 PRUNED: Final = "notifications_pruned_total"
 PUBLISHED_AT_ONCE: Final = 5_000
