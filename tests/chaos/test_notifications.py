@@ -5,7 +5,9 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from alembic.config import Config
 from support.alert_storm import Arm, Outcome, Shape, configuration, storm
 from support.mortal import Mortal, mortal_postgres, mortal_valkey
 from support.servers import ROOT, PostgresServer, forget_environment, use_environment
+from support.small_disk import Disk, small_disk
 from support.storm_receivers import Notes, moody_receivers
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "14"))
@@ -29,9 +32,17 @@ Storm = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mortal, PostgresServer, str]]:
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Disk | None]]:
+    """Where PostgreSQL keeps its data; a disk that can be filled, where the machine allows."""
+    folder = tmp_path_factory.mktemp("alerts-chaos")
+    with small_disk(folder, 1024) as found:
+        yield folder, found
+
+
+@pytest.fixture(scope="module")
+def postgres(disk: tuple[Path, Disk | None]) -> Iterator[tuple[Mortal, PostgresServer, str]]:
     """A PostgreSQL that writes through, and the name of a database with the schema."""
-    with mortal_postgres(tmp_path_factory.mktemp("alerts-chaos"), fsync="on") as (mortal, server):
+    with mortal_postgres(disk[0], fsync="on") as (mortal, server):
         template = server.create()
         with pytest.MonkeyPatch.context() as patch:
             use_environment(patch, DATABASE_URL=server.url(template))
@@ -40,10 +51,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mortal,
         yield mortal, server, template
 
 
+def full_disk(disk: Disk, postgres: Mortal, server: PostgresServer) -> None:
+    """PostgreSQL cannot write for two seconds; what it does not survive is started again."""
+    with disk.filled():
+        time.sleep(2)
+    if not server.answers():
+        postgres.kill()
+        postgres.start()
+
+
 @pytest.fixture
-def rage(postgres, tmp_path: Path, monkeypatch, capsys) -> Iterator[Storm]:
+def rage(postgres, disk, tmp_path: Path, monkeypatch, capsys) -> Iterator[Storm]:
     """A storm over a database, a Valkey and receivers of its own."""
     mortal, server, template = postgres
+    others = {"full disk": partial(full_disk, disk[1], mortal, server)} if disk[1] else {}
 
     def run(
         arm: Arm, shape: Shape, *, only: tuple[str, ...] = (), seed: int = SEED, **moods: float
@@ -64,6 +85,7 @@ def rage(postgres, tmp_path: Path, monkeypatch, capsys) -> Iterator[Storm]:
                 notes=notes,
                 seed=seed,
                 only=only,
+                others=others,
             )
         with capsys.disabled():
             print(f"\n{arm.value}, seed {seed}, {shape.seconds:g} s: {found}")  # noqa: T201 - the seed must be known

@@ -419,6 +419,7 @@ def storm(
     notes: Notes,
     seed: int,
     only: Sequence[str] = (),
+    others: Mapping[str, Callable[[], None]],
 ) -> Outcome:
     """Let alerts come and faults rage, then wait until all is told, and compare with the ledger."""
     ledger = Ledger()
@@ -426,7 +427,7 @@ def storm(
         fleet.wait_ready()
         producer = threading.Thread(target=produce, args=(arm, shape, ledger, seed), daemon=True)
         producer.start()
-        known = faults(fleet, *servers, receivers)
+        known = {**faults(fleet, *servers, receivers), **others}
         chosen = {name: known[name] for name in only or known}
         raged = rage(chosen, shape, random.Random(seed))
         producer.join(180)
