@@ -17,7 +17,16 @@ from time import monotonic
 from typing import Any, Final
 
 from slack_sdk.models.attachments import BlockAttachment
-from slack_sdk.models.blocks import ActionsBlock, ButtonElement, PlainTextObject, SectionBlock
+from slack_sdk.models.blocks import (
+    ActionsBlock,
+    Block,
+    ButtonElement,
+    ContextBlock,
+    ImageBlock,
+    ImageElement,
+    PlainTextObject,
+    SectionBlock,
+)
 
 from watchfleet import http
 from watchfleet.errors import DeliveryError
@@ -25,7 +34,7 @@ from watchfleet.model import Message, Receipt, Severity
 from watchfleet.notify.http_channel import Poster
 from watchfleet.notify.receivers import SlackConfig
 from watchfleet.notify.templates import render
-from watchfleet.notify.text import clean, distinction, facts, links, one_line, texts, title
+from watchfleet.notify.text import clean, distinction, facts, is_link, links, one_line, texts, title
 from watchfleet.settings import Settings
 
 GREEN: Final = "#2eb67d"
@@ -37,7 +46,8 @@ LONGEST: Final = 14.0
 """Seconds for all calls of one notification."""
 _COLOURS: Final = {Severity.INFO: "#36c5f0", Severity.WARNING: "#ecb22e", Severity.CRITICAL: "#e01e5a"}
 _FIELDS: Final = 10
-_SECTIONS: Final = 40
+_SECTIONS: Final = 30
+"""Of listed alerts: a message has 50 blocks at most."""
 _LINES: Final = 400
 _SECTION_CAP: Final = 2900
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
@@ -46,6 +56,7 @@ _PASSING: Final = {
     "team_added_to_org",
 }  # fmt: skip
 _GONE: Final = {"message_not_found", "cant_update_message", "edit_window_closed", "update_failed"}
+_COLOUR: Final = re.compile(r"good|warning|danger|#[0-9A-Fa-f]{6}")
 _ID: Final = re.compile(r"[CGD][A-Z0-9]{6,}")
 
 
@@ -54,14 +65,21 @@ class Look:
     """How messages look.
 
     Attributes:
-        title: A template for the heading.
-        text: A template for what stands below it.
+        templates: What a receiver's entry says of its messages.
         sender: Name and icon to post under, as far as they are given.
     """
 
-    title: str = ""
-    text: str = ""
+    templates: SlackConfig
     sender: Mapping[str, str] = field(default_factory=dict)
+
+    def made(self, name: str, message: Message) -> str:
+        """What the template of that name makes; empty if there is none, or it fails."""
+        return render(getattr(self.templates, name), message).text or ""
+
+    def link(self, name: str, message: Message) -> str:
+        """The same of an address; empty if it is none."""
+        made = self.made(name, message).strip()
+        return made if is_link(made) else ""
 
 
 class SlackChannel:
@@ -82,7 +100,7 @@ class SlackChannel:
     def from_config(cls, config: SlackConfig, settings: Settings) -> "SlackChannel | SlackBot":
         """The channel: a bot if there is a token."""
         names = {"username": config.username, "icon_emoji": config.icon_emoji, "icon_url": config.icon_url}
-        look = Look(config.title, config.text, {name: value for name, value in names.items() if value})
+        look = Look(config, {name: value for name, value in names.items() if value})
         poster = Poster.of(config, settings)
         token = config.secret("app_token")
         if token:
@@ -223,17 +241,27 @@ def _id(calls: _Calls, channel: str) -> str:
 
 def payload(message: Message, look: Look) -> dict[str, Any]:
     """The message in Slack's form."""
-    heading = escape(one_line(render(look.title, message).text or title(message), 150), 150)
-    colour = _COLOURS[message.severity] if message.status == "firing" else GREEN
-    attachment = BlockAttachment(blocks=_blocks(message, look), color=colour, fallback=heading)
+    heading = escape(one_line(look.made("title", message) or title(message), 150), 150)
+    above = escape(look.made("pretext", message).strip(), _SECTION_CAP)
+    attachment = BlockAttachment(
+        blocks=[*([_section(heading)] if above else []), *_blocks(message, look, heading)],
+        color=_colour(message, look),
+        fallback=escape(one_line(look.made("fallback", message), 150), 150) or heading,
+    )
     return {
-        "text": heading,
+        "text": above or heading,
         "mrkdwn": False,
         "unfurl_links": False,
         "unfurl_media": False,
         "attachments": [attachment.to_dict()],
         **look.sender,
     }
+
+
+def _colour(message: Message, look: Look) -> str:
+    usual = _COLOURS[message.severity] if message.status == "firing" else GREEN
+    wanted = look.made("color", message).strip()
+    return wanted if _COLOUR.fullmatch(wanted) else usual
 
 
 def escape(text: str, limit: int) -> str:
@@ -247,16 +275,52 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _blocks(message: Message, look: Look) -> list[Any]:
-    fields = [_plain(f"{name}: {one_line(value, 300)}", 1500) for name, value in facts(message)]
-    buttons = [ButtonElement(text=_plain(name, 70), url=url) for name, url in links(message)]
-    written = render(look.text, message).text
-    told = [written] if written and written.strip() else list(_told(message))
-    return [
-        *(SectionBlock(text=_plain(text, _SECTION_CAP)) for text in told),
-        SectionBlock(fields=fields[:_FIELDS]),
-        *([ActionsBlock(elements=buttons)] if buttons else []),
-    ]
+def _blocks(message: Message, look: Look, heading: str) -> Iterator[Block]:
+    written, thumb = look.made("text", message), look.link("thumb_url", message)
+    told = [written] if written.strip() else list(_told(message))
+    for place, text in enumerate(told):
+        beside = ImageElement(image_url=thumb, alt_text=heading) if thumb and not place else None
+        yield SectionBlock(text=_plain(text, _SECTION_CAP), accessory=beside)
+    yield from _fields(message, look)
+    buttons = list(_buttons(message, look))
+    if buttons:
+        yield ActionsBlock(elements=buttons)
+    picture, footer = look.link("image_url", message), look.made("footer", message)
+    if picture:
+        yield ImageBlock(image_url=picture, alt_text=heading)
+    if footer.strip():
+        yield ContextBlock(elements=[_plain(footer, 1000)])
+
+
+def _fields(message: Message, look: Look) -> Iterator[Block]:
+    """The entry's own fields, else what is common to the alerts; those that share a line in one section."""
+    short = []
+    for one in look.templates.fields:
+        name, value = (render(source, message).text or "" for source in (one.title, one.value))
+        text = _plain(f"{one_line(name, 300)}: {clean(value, 1000)}", 1500)
+        if one.short if one.short is not None else look.templates.short_fields:
+            short.append(text)
+        else:
+            yield SectionBlock(text=text)
+    if not look.templates.fields:
+        short = [_plain(f"{name}: {one_line(value, 300)}", 1500) for name, value in facts(message)]
+    if short:
+        yield SectionBlock(fields=short[:_FIELDS])
+
+
+def _buttons(message: Message, look: Look) -> Iterator[ButtonElement]:
+    link = look.link("title_link", message)
+    for name, url in [*([("Open", link)] if link else []), *links(message)]:
+        yield ButtonElement(text=_plain(name, 70), url=url)
+    for one in look.templates.actions:
+        text, url = (render(source, message).text or "" for source in (one.text, one.url))
+        if text.strip() and is_link(url.strip()):
+            style = one.style if one.style in {"primary", "danger"} else None
+            yield ButtonElement(text=_plain(text, 70), url=url.strip(), style=style)
+
+
+def _section(escaped: str) -> SectionBlock:
+    return SectionBlock(text=PlainTextObject(text=escaped, emoji=False))
 
 
 def _told(message: Message) -> Iterator[str]:

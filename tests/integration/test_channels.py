@@ -30,6 +30,7 @@ from support.receivers import (
 import alert_channels
 from alert_channels import email
 from alert_channels.email import EmailChannel
+from alert_channels.slack import SlackChannel
 from alert_channels.webhook import WebhookChannel
 from watchfleet import http
 from watchfleet.addresses import Guard, Origin, operator_guard
@@ -37,7 +38,7 @@ from watchfleet.errors import DeliveryError
 from watchfleet.model import Message
 from watchfleet.notify.channel import Sender
 from watchfleet.notify.message import message_of
-from watchfleet.notify.receivers import WebhookConfig, default_receiver
+from watchfleet.notify.receivers import SlackConfig, WebhookConfig, default_receiver
 from watchfleet.redact import redact
 from watchfleet.settings import Settings
 
@@ -325,6 +326,54 @@ def test_slack_gets_colour_fallback_and_nothing_that_it_would_interpret() -> Non
         assert not re.search("<[!@#hb]", raw)
         assert "mrkdwn" not in {text["type"] for text in _texts(dangerous)}
         assert "\\u202e" not in raw
+
+
+AS_ALERTMANAGER_HAS_IT = {
+    "title": "{{ name }} at {{ common_labels.target }}",
+    "title_link": "https://example.org/{{ common_labels.target }}",
+    "pretext": "Please look",
+    "color": "{{ 'danger' if status == 'firing' else 'good' }}",
+    "fallback": "{{ name }}",
+    "fields": [
+        {"title": "Who", "value": "{{ common_labels.target }}", "short": True},
+        {"title": "Why", "value": "{{ common_annotations.summary }}"},
+    ],
+    "actions": [{"type": "button", "text": "Mend", "url": "https://example.org/mend", "style": "danger"}],
+    "footer": "from {{ receiver }}",
+    "image_url": "https://example.org/graph.png",
+    "thumb_url": "javascript:alert(1)",
+}
+
+
+def test_slack_takes_what_an_entry_of_alertmanager_may_say() -> None:
+    with slack_receiver() as receiver:
+        config = SlackConfig.model_validate({"api_url": receiver.url, **AS_ALERTMANAGER_HAS_IT})
+        SlackChannel.from_config(config, settings()).send(firing())
+        told = receiver.requests[0].json
+    (attachment,) = told["attachments"]
+    blocks = attachment["blocks"]
+    assert (told["text"], attachment["color"], attachment["fallback"]) == (
+        "Please look",
+        "danger",
+        "DependencyDown",
+    )
+    assert blocks[0]["text"]["text"] == "DependencyDown at shop"
+    assert [one["text"] for block in blocks for one in block.get("fields", ())] == ["Who: shop"]
+    (buttons,) = (block["elements"] for block in blocks if block["type"] == "actions")
+    assert buttons[0]["url"] == "https://example.org/shop"
+    assert (buttons[-1]["text"]["text"], buttons[-1]["style"]) == ("Mend", "danger")
+    assert [block["type"] for block in blocks[-2:]] == ["image", "context"]
+    assert not any("accessory" in block for block in blocks), "an address that is none shows no picture"
+
+
+def test_slack_fields_and_colours_that_fail_cost_themselves_alone() -> None:
+    broken = {"color": "mauve", "fields": [{"title": "x", "value": "{{ nothing.at.all }}"}], "footer": "{{"}
+    with slack_receiver() as receiver:
+        config = SlackConfig.model_validate({"api_url": receiver.url, **broken})
+        SlackChannel.from_config(config, settings()).send(firing())
+        (attachment,) = receiver.requests[0].json["attachments"]
+    assert attachment["color"] == "#e01e5a"
+    assert "context" not in {block["type"] for block in attachment["blocks"]}
 
 
 def _texts(value: Any) -> Iterator[dict[str, Any]]:

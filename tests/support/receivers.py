@@ -137,6 +137,10 @@ def _slack_takes(block: dict[str, Any]) -> bool:
     text, fields = block.get("text"), block.get("fields", [])
     if block["type"] == "actions":
         return all(each["type"] == "button" and each["url"].startswith("http") for each in block["elements"])
+    if block["type"] == "context":
+        return 0 < len(block["elements"]) <= 10
+    if block["type"] == "image":
+        return block["image_url"].startswith("http") and 0 < len(block["alt_text"]) <= 2000
     if block["type"] != "section" or not (text or fields) or len(fields) > 10:
         return False
     long = text is not None and not 1 <= len(text["text"]) <= 3000

@@ -24,7 +24,9 @@ from watchfleet.settings import Settings
 
 _STATUS = click.Choice(["firing", "resolved"])
 _SEVERITY = click.Choice(["info", "warning", "critical"])
-_TEMPLATES = ("title", "text", "html")
+_TEMPLATES = (
+    "title", "text", "html", "color", "fallback", "footer", "image_url", "pretext", "thumb_url", "title_link",
+)  # fmt: skip
 
 
 @click.group()

@@ -13,7 +13,7 @@ from email.utils import getaddresses
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -163,6 +163,23 @@ READ_BY_PEOPLE: Final = 30
 """`digest_over` where nothing else is said, of channels that people read."""
 
 
+class SlackField(_Strict):
+    """An entry of a Slack message's `fields`."""
+
+    title: str = Field(min_length=1, description="A template for its name.")
+    value: str = Field(min_length=1, description="A template for what it says.")
+    short: bool | None = Field(None, description="Whether it shares its line. Not set: `short_fields`.")
+
+
+class SlackAction(_Strict):
+    """An entry of a Slack message's `actions`: a button."""
+
+    type: Literal["button"] = Field("button", description="What it is.")
+    text: str = Field(min_length=1, description="A template for what is written on it.")
+    url: str = Field(min_length=1, description="A template for where it leads.")
+    style: Literal["", "default", "primary", "danger"] = Field("", description="How it looks.")
+
+
 class SlackConfig(HttpChannelConfig):
     """An entry of `slack_configs`: an incoming webhook, or a bot token and a channel."""
 
@@ -179,6 +196,18 @@ class SlackConfig(HttpChannelConfig):
     username: str = Field("", description="The name to post under.")
     icon_emoji: str = Field("", description="An emoji as the icon, such as :fire:.")
     icon_url: str = Field("", description="A picture as the icon.")
+    color: str = Field("", description="A template: good, warning, danger or #rrggbb. Not set: by severity.")
+    fallback: str = Field(
+        "", description="A template for programs that show no blocks. Not set: the heading."
+    )
+    pretext: str = Field("", description="A template for what stands above the message.")
+    title_link: str = Field("", description="A template for the address behind the first button.")
+    fields: tuple[SlackField, ...] = Field((), max_length=10, description="In place of the common labels.")
+    short_fields: bool = Field(default=False, description="Whether fields share their line.")
+    actions: tuple[SlackAction, ...] = Field((), max_length=5, description="Buttons besides ours.")
+    footer: str = Field("", description="A template for the last line.")
+    image_url: str = Field("", description="A template for the address of a picture.")
+    thumb_url: str = Field("", description="A template for the address of a picture at the side.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:

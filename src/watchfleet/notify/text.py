@@ -74,7 +74,12 @@ def links(message: Message) -> list[tuple[str, str]]:
         ("Dashboard", first.annotations.get("dashboard_url", "")),
         ("Source", first.generator_url),
     )
-    return [(name, url) for name, url in named if _LINK.fullmatch(url) and len(url) <= 2000]
+    return [(name, url) for name, url in named if is_link(url)]
+
+
+def is_link(url: str) -> bool:
+    """Whether it is a plain web address, of a length that every channel takes."""
+    return len(url) <= 2000 and _LINK.fullmatch(url) is not None
 
 
 def distinction(alert: AlertFacts, message: Message) -> str:
