@@ -236,6 +236,7 @@ def test_everybody_sees_the_public_targets_and_nothing_else(public: FlaskClient)
     assert "Everything works" in page.text
     assert page.text.count('href="/status/feed.xml"') == 2
     assert page.text.count("<li class=") == 2 * board.DAYS
+    assert re.search(r"<span>[^<]*: down, 5\d[^<]*%</span>", page.text), "not told by colour alone"
     assert page.text.count("shop down") == 1
     for hidden in ("ledger", "was down", "127.0.0.1"):
         assert hidden not in page.text
