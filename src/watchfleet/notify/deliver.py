@@ -172,6 +172,7 @@ class Batch:
     until: float
     wake: tuple[str, ...] = ()
     _closed: frozenset[Key] = frozenset()
+    _made: dict[Destination, Sender] = field(default_factory=dict)
     _tried: list[tuple[Claim, retry.Outcome]] = field(default_factory=list)
     _recorded_at: float = field(default_factory=monotonic)
 
@@ -186,7 +187,7 @@ class Batch:
                 spared.append(claimed)
                 continue
             with _correlated(claimed):
-                outcome = attempt(self.means.senders, claimed)
+                outcome = attempt(self._sender, claimed)
             self._tried.append((claimed, outcome))
             if outcome.state != "sent" or monotonic() - self._recorded_at > RECORD_EVERY:
                 self._record()
@@ -194,6 +195,12 @@ class Batch:
         self._record()
         if spared:
             in_transaction(partial(outbox.release, claims=spared), RECORD_PATIENCE)
+
+    def _sender(self, destination: Destination) -> Sender:
+        """What sends to a destination; made once a batch, so that a secret that is changed is soon known."""
+        if destination not in self._made:
+            self._made[destination] = self.means.senders(destination)
+        return self._made[destination]
 
     def _record(self) -> None:
         tried, self._tried = self._tried, []
@@ -224,10 +231,7 @@ def attempt(senders: Senders, claimed: Claim) -> retry.Outcome:
 
 def _correlated(claimed: Claim) -> AbstractContextManager[object]:
     """Run a block under the id that all alerts of a notification were raised under, if there is one."""
-    try:
-        found = correlation.accepted(claimed.message.common_annotations.get("correlation_id"))
-    except DeliveryError:  # it cannot be read, which the try to send it is going to say
-        found = None
+    found = correlation.accepted(claimed.correlation_id)
     return correlation.bound(found) if found else nullcontext()
 
 

@@ -7,7 +7,7 @@ is not claimed while an earlier one is open. Retries wait here. A lost worker's 
 repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -75,6 +75,15 @@ class Claim:
     attempts: int
     content: Any
     previous: Any = None
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The id that all alerts of it were raised under, if there is one."""
+        try:
+            found = self.content["common_annotations"]["correlation_id"]
+        except (KeyError, TypeError):  # there is none, or it cannot be read, which the try to send it says
+            return None
+        return found if isinstance(found, str) else None
 
     @property
     def message(self) -> Message:
@@ -366,8 +375,8 @@ def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     statement = insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"])
     written = connection.execute(statement.returning(outbox.c.channel), list(rows))
     tally = Tally()
-    for channel in written.scalars():
-        tally.add(CREATED, labels={"channel": channel})
+    for channel, count in Counter(written.scalars()).items():
+        tally.add(CREATED, count, {"channel": channel})
     tally.save(connection)
 
 

@@ -1,6 +1,7 @@
 """What tries to send came to, written down; only who holds a row's token may."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -64,9 +65,11 @@ def record(
     rows = [_row(claimed, outcome, now) for claimed, outcome in tried]
     ours = frozenset(connection.scalars(_RECORD, {"rows": json.dumps(rows), "now": now}))
     tally = Tally()
-    for claimed, outcome in tried:
-        labels = {"channel": claimed.destination.channel, "outcome": outcome.state, "reason": outcome.reason}
-        tally.add(TRIES, labels=labels)
+    kinds = Counter(
+        (claimed.destination.channel, outcome.state, outcome.reason) for claimed, outcome in tried
+    )
+    for (channel, state, reason), count in kinds.items():
+        tally.add(TRIES, count, {"channel": channel, "outcome": state, "reason": reason})
     tally.save(connection)
     dead = [claimed.id for claimed, outcome in tried if outcome.state == "dead" and claimed.id in ours]
     wake = tell_fallbacks(connection, dead, receivers, now)

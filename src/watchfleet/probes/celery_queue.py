@@ -7,6 +7,7 @@ shows a message that stays in its queue.
 
 import json
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, Final
 
@@ -68,8 +69,9 @@ def probe(target: Target, options: QueueOptions, deadline: Deadline) -> ProbeRes
 
 def depth(connection: Connection, queue: str) -> int:
     """How many messages wait; 0 for a queue that does not exist, which an empty one on Redis does not."""
-    # RabbitMQ closes the channel on which a queue was not found.
-    with connection.channel() as channel:
+    # RabbitMQ closes the channel on which a queue was not found; with Redis a channel is a connection more.
+    shared = connection.transport.driver_type == "redis"
+    with nullcontext(connection.default_channel) if shared else connection.channel() as channel:
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)
         except (ChannelError, *connection.channel_errors):
