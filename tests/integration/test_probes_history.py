@@ -52,6 +52,7 @@ def _configured(environment: pytest.MonkeyPatch, web: WebServer, tmp_path: Path)
     """Two public targets, one of them in a group, and one that is nobody's business."""
     configuration = tmp_path / "watchfleet.yml"
     shop = {"name": "shop", "kind": "http", "url": web.url("/status/200"), "interval": "1m", "public": True}
+    shop["sla"] = 90
     search = {**shop, "name": "search: beta", "groups": ["frontend"], "retry_interval": "5s"}
     internal = {**shop, "name": "ledger", "groups": ["frontend"], "public": False}
     answer = base64.urlsafe_b64encode(b'{"state": "out of memory\x1b", "password": "hunter2hunter2"}')
@@ -190,9 +191,12 @@ def test_the_history_in_the_terminal() -> None:
     assert result.exit_code == 0
     assert re.search(r"uptime: (80|79\.\d+|7\d\.\d+) % of 24h, .* of 30d", result.output)
     assert "unexpected_status" in result.output
+    assert re.search(r"90 % of 30d promised: broken, .* of downtime too much", result.output)
     found = json.loads(CliRunner().invoke(cli, ["probes", "history", "shop", "--json"]).output)
     assert [one["status"] for one in found["history"]] == ["down", "up"]
     assert found["history"][1]["seconds"] == 480
+    assert (found["sla"]["promised"], found["sla"]["kept"]) == (90, False)
+    assert found["sla"]["downtime_left_seconds"] == pytest.approx(60 - 120, abs=30)
     assert found["uptime"]["24h"]["seconds"]["down"] == pytest.approx(120, abs=30)
 
 
@@ -211,10 +215,12 @@ def test_the_history_in_the_api() -> None:
     assert {one["name"] for one in everything} >= {"shop", "ledger", "postgres"}
     shop = client.get("/api/probes/shop", headers=HEADERS).json
     assert (shop["status"], [one["status"] for one in shop["history"]]) == ("up", ["up", "down", "up"])
+    assert shop["sla"]["kept"] is False
     assert shop["uptime"]["7d"]["ratio"] == pytest.approx(2 / 3, abs=0.1)
     assert client.get("/api/probes/nothing", headers=HEADERS).status_code == 404
     lines = client.get("/api/probes?format=csv", headers=HEADERS).text.splitlines()
     assert "uptime_24h" in lines[0]
+    assert "sla_kept" in lines[0]
 
 
 @pytest.fixture

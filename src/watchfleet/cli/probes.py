@@ -1,7 +1,7 @@
 """`watchfleet probes`: which targets there are, and what became of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ from watchfleet.probes import history, report
 from watchfleet.probes.dependencies import dependants
 from watchfleet.probes.history import Interval
 from watchfleet.probes.probe import Target
+from watchfleet.probes.targets import get_targets
+from watchfleet.probes.uptime import Uptime
 
 MONTH = timedelta(days=30)
 
@@ -81,22 +83,25 @@ def history_(name: str, since: datetime | None, *, as_json: bool) -> None:
         hint = similar(name, others) or "`watchfleet probes list` shows all"
         raise WatchfleetError(f"nothing is known of a target {name!r} ({hint})")
     shown = [one for one in reversed(known[name]) if one.end >= since]
+    uptimes, target = report.uptimes(known[name], now), get_targets().by_name.get(name)
+    promised = target.sla if target else None
     if as_json:
-        click.echo(json.dumps(_told(name, known[name], shown, now), indent=2))
+        told = _told(name, uptimes, shown)
+        click.echo(json.dumps({**told, "sla": report.facts_of_sla(promised, uptimes)}, indent=2))
         return
     console = make_console()
-    uptimes = report.uptimes(known[name], now)
     console.print(
         "uptime: " + ", ".join(f"{report.shown_ratio(one)} of {span}" for span, one in uptimes.items()),
         highlight=False,
     )
+    if promised is not None:
+        console.print(report.shown_sla(promised, uptimes), highlight=False)
     print_table(
         console, ["FROM", "TO", "STATUS", "FOR", "REASON", ""], list(map(_line, shown)), right={"FOR"}
     )
 
 
-def _told(name: str, known: Sequence[Interval], shown: Sequence[Interval], now: datetime) -> dict[str, Any]:
-    uptimes = report.uptimes(known, now)
+def _told(name: str, uptimes: Mapping[str, Uptime], shown: Sequence[Interval]) -> dict[str, Any]:
     return {
         "name": name,
         "uptime": {span: report.facts_of_uptime(one) for span, one in uptimes.items()},
@@ -140,6 +145,7 @@ def _facts(target: Target) -> dict[str, Any]:
         "depends_on": list(target.depends_on),
         "groups": list(target.groups),
         "public": target.public,
+        "sla": target.sla,
         "own": target.own,
         "labels": dict(target.labels),
     }

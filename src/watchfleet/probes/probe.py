@@ -49,6 +49,7 @@ class Target:
         maintenance: When it may fail.
         groups: What it is checked together with.
         public: Whether everybody may see its status.
+        sla: The uptime that was promised, in percent of 30 days.
         locations: From which places it is checked; empty for that of the fleet.
         quorum: In how many of them it must be down to count as down.
     """
@@ -70,6 +71,7 @@ class Target:
     maintenance: tuple[Window, ...] = ()
     groups: tuple[str, ...] = ()
     public: bool = False
+    sla: float | None = None
     locations: tuple[str, ...] = ()
     quorum: int = 1
 

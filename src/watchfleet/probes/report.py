@@ -1,6 +1,6 @@
 """What a target's history comes to, for people and programs: uptime of usual spans, and every status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from watchfleet.probes.uptime import Uptime, uptime
 SPANS: Final = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 """Of which spans up to the present the uptime is told."""
 LONGEST: Final = max(SPANS.values())
+SLA_SPAN: Final = "30d"
+NO_SLA: Final = dict.fromkeys(("promised", "kept", "downtime_left_seconds"))
 
 
 def uptimes(intervals: Sequence[Interval], now: datetime) -> dict[str, Uptime]:
@@ -22,6 +24,27 @@ def facts_of_uptime(found: Uptime) -> dict[str, Any]:
     """An uptime in JSON: the ratio, null if nothing counts, and the seconds by status."""
     seconds = {str(status): round(found.seconds[status], 3) for status in Status}
     return {"ratio": found.ratio, "seconds": seconds}
+
+
+def facts_of_sla(promised: float | None, uptimes: Mapping[str, Uptime]) -> dict[str, Any] | None:
+    """What was promised of a target and what is left of it, in JSON; null if nothing was promised.
+
+    Args:
+        promised: In percent.
+        uptimes: By span.
+    """
+    if promised is None:
+        return None
+    left = uptimes[SLA_SPAN].allowance(promised)
+    return {"promised": promised, "kept": left >= 0, "downtime_left_seconds": round(left, 3)}
+
+
+def shown_sla(promised: float, uptimes: Mapping[str, Uptime]) -> str:
+    """The same for people."""
+    left = timedelta(seconds=uptimes[SLA_SPAN].allowance(promised))
+    state = "kept" if left >= timedelta(0) else "broken"
+    rest = f"{shown_length(abs(left))} of downtime {'left' if state == 'kept' else 'too much'}"
+    return f"{promised:g} % of {SLA_SPAN} promised: {state}, {rest}"
 
 
 def facts_of_interval(one: Interval) -> dict[str, Any]:

@@ -115,6 +115,9 @@ class TargetFields(Options):
         default_factory=tuple,
         description="Groups that it belongs to: `/health/<group>` and a part of the status page each.",
     )
+    sla: float | None = Field(
+        None, gt=0, le=100, description="The uptime that was promised, in percent of 30 days, such as 99.9."
+    )
     public: bool = Field(
         default=False,
         description="Whether everybody may see its status: on /status, as a badge, in the feed.",
@@ -301,6 +304,7 @@ def _validated(
         retries=fields.retries,
         successes=fields.successes,
         retry_interval=fields.retry_interval,
+        sla=fields.sla,
         depends_on=fields.depends_on,
         maintenance=fields.maintenance,
         locations=tuple(dict.fromkeys(fields.locations)),

@@ -42,6 +42,16 @@ class Uptime:
         counted = served + self.seconds[Status.DOWN]
         return served / counted if counted else None
 
+    def allowance(self, promised: float) -> float:
+        """Seconds for which it may still be down, if the time that counts does not grow; negative if broken.
+
+        Args:
+            promised: The uptime that was promised, in percent.
+        """
+        down = self.seconds[Status.DOWN]
+        counted = down + self.seconds[Status.UP] + self.seconds[Status.DEGRADED]
+        return counted * (100 - promised) / 100 - down
+
     @property
     def worst(self) -> Status | None:
         """The worst that it was; None if nothing is known of it."""

@@ -12,6 +12,7 @@ from watchfleet.db.tables import probe_target
 from watchfleet.probes import history, report
 from watchfleet.probes.dependencies import dependants
 from watchfleet.probes.history import Interval
+from watchfleet.probes.targets import get_targets
 from watchfleet.web import parameters
 from watchfleet.web.parameters import Answer
 
@@ -73,12 +74,19 @@ def _facts(
         "depends_on": list(row.depends_on),
         "hides": hidden.get(row.name, []),
         "uptime": {span: report.facts_of_uptime(one) for span, one in uptimes.items()},
+        "sla": report.facts_of_sla(_promised(row.name), uptimes),
     }
+
+
+def _promised(name: str) -> float | None:
+    target = get_targets().by_name.get(name)
+    return target.sla if target else None
 
 
 def _flat(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts as a row of a table."""
     uptimes = {f"uptime_{span}": one["ratio"] for span, one in facts["uptime"].items()}
     names = {key: " ".join(facts[key]) for key in ("depends_on", "hides")}
-    flat = {**facts, **names, **uptimes}
-    return {key: value for key, value in flat.items() if key != "uptime"}
+    sla = {f"sla_{name}": value for name, value in (facts["sla"] or report.NO_SLA).items()}
+    flat = {**facts, **names, **uptimes, **sla}
+    return {key: value for key, value in flat.items() if key not in {"uptime", "sla"}}

@@ -89,3 +89,11 @@ def test_what_is_not_known_and_maintenance_count_for_nothing(
 )
 def test_lengths_for_people(seconds: float, shown: str) -> None:
     assert shown_length(timedelta(seconds=seconds)) == shown
+
+
+def test_maintenance_and_the_unknown_earn_no_downtime() -> None:
+    seconds = {Status.UP: 900.0, Status.DEGRADED: 90.0, Status.DOWN: 10.0}
+    found = Uptime({**seconds, Status.MAINTENANCE: 5000.0, Status.UNKNOWN: 70000.0})
+    assert found.allowance(99) == pytest.approx(0)
+    assert found.allowance(98) == pytest.approx(10)
+    assert found.allowance(99.9) == pytest.approx(-9)
