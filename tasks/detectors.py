@@ -4,16 +4,18 @@ from celery import shared_task
 
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import blocking, processes, regressions, server_statements
+from watchfleet.detectors import blocking, processes, regressions, server_statements, snapshots
 from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
 
 
 @shared_task(name="watchfleet.detectors.memory")
 def memory() -> int:
-    """Look for processes that leak memory; returns how many do."""
+    """Look for processes that leak memory, and ask the worst which lines do; returns how many leak."""
     with transaction() as connection:
-        return processes.publish(connection, utcnow(), get_settings().memory_leak_bytes_per_hour)
+        leaking = processes.publish(connection, utcnow(), get_settings().memory_leak_bytes_per_hour)
+    snapshots.follow_up(leaking, utcnow())
+    return len(leaking)
 
 
 @shared_task(name="watchfleet.detectors.sessions")

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from watchfleet.instrument.entry import instrument as instrument
     from watchfleet.instrument.heartbeat import heartbeat as heartbeat
     from watchfleet.instrument.queries import track_query as track_query
+    from watchfleet.instrument.tracked import track_memory as track_memory
 
 __version__ = "0.1.0.dev0"
 
-_PUBLIC = {"alert", "correlation", "heartbeat", "instrument", "signals", "track_query"}
+_PUBLIC = {"alert", "correlation", "heartbeat", "instrument", "signals", "track_memory", "track_query"}
 _WITHIN = {
     "alert": "instrument.alerting",
     "heartbeat": "instrument.heartbeat",
+    "track_memory": "instrument.tracked",
     "track_query": "instrument.queries",
 }
 

@@ -14,6 +14,8 @@ DEFAULT_QUEUE: Final = "watchfleet.upkeep"
 INGEST_QUEUE: Final = "watchfleet.ingest"
 PUBLISHED_HEADER: Final = "x_watchfleet_published"
 """The header in which an instrumented application tells when it published a message, in Unix seconds."""
+MEMORY_QUEUES: Final = "watchfleet.memory."
+"""What the names of queues begin with in which processes find that they are to take a snapshot."""
 INGEST_TASK: Final = "watchfleet.ingest.write"
 
 

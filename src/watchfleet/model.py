@@ -63,8 +63,8 @@ class Activity(NamedTuple):
     """What an application did under a correlation id, an alert that it raised, or a kind of statement it met.
 
     Attributes:
-        kind: `task`, `request`, `query`, `repeat` (of a query), `lock` (others waited for it), `alert` or
-            `statement`.
+        kind: `task`, `request`, `query`, `repeat` (of a query), `lock` (others waited for it), `memory`
+            (a snapshot of it), `alert` or `statement`.
         at: When it ended, or was raised, in Unix seconds.
         correlation_id: What it was done under.
         name: The task's, route's, statement's or alert's name.

@@ -1,6 +1,7 @@
 """`watchfleet memory`: which processes leak."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -9,10 +10,14 @@ from rich.markup import escape
 from watchfleet.cli._console import make_console, print_table
 from watchfleet.clock import format_duration, utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import processes
+from watchfleet.detectors import processes, snapshots
 from watchfleet.detectors.memory_trend import Reason
 from watchfleet.detectors.processes import Process
+from watchfleet.detectors.snapshots import SECONDS, TASKS, Extent
 from watchfleet.errors import WatchfleetError
+from watchfleet.instrument.bursts import MOST_SECONDS, MOST_TASKS
+from watchfleet.metrics import snapshots as store
+from watchfleet.metrics.snapshots import Snapshot
 from watchfleet.settings import get_settings
 
 
@@ -26,6 +31,7 @@ def memory() -> None:
     Examples:
       watchfleet memory list
       watchfleet memory trend app.example.com:8000
+      watchfleet memory snapshot 'shop@web1/0'
     """
 
 
@@ -69,6 +75,93 @@ def trend(process: str, *, as_object: bool) -> None:
         return
     for one in found:
         print_table(make_console(), ["", ""], _details(one))
+
+
+@memory.command("snapshot")
+@click.argument("process")
+@click.option(
+    "--tasks", type=click.IntRange(1, MOST_TASKS), default=TASKS, show_default=True, help="Its end."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, MOST_SECONDS),
+    default=SECONDS,
+    show_default=True,
+    help="Its end, too.",
+)
+@click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
+def snapshot_(process: str, *, tasks: int, seconds: float, as_object: bool) -> None:
+    """Have PROCESS tell which lines allocate what it keeps, over its next tasks; waits until it has.
+
+    Its tasks are several times slower meanwhile. It begins when the process has ended a task and looked,
+    which it does each half minute. Exits 1 when no answer comes.
+
+    \b
+    Examples:
+      watchfleet memory snapshot 'shop@web1/0'
+      watchfleet memory snapshot 'shop@web1/0' --tasks 1000 --seconds 300
+    """
+    with transaction() as connection:
+        wanted = snapshots.ask(connection, process, utcnow(), Extent(tasks, seconds))
+    click.echo(f"{process} is asked; waiting until {_instant(wanted.until.timestamp())} UTC", err=True)
+    found = _awaited(wanted)
+    if found is None:
+        raise WatchfleetError(f"{process} did not answer: it has ended no task, or it has ended")
+    if as_object:
+        click.echo(json.dumps(found.facts(), indent=2))
+    else:
+        _show(found)
+
+
+@memory.command("snapshots")
+@click.argument("process", required=False)
+@click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
+def snapshots_(process: str | None, *, as_object: bool) -> None:
+    """Show the snapshots that were taken, the newest last; of PROCESS, or of all.
+
+    \b
+    Examples:
+      watchfleet memory snapshots
+      watchfleet memory snapshots 'shop@web1/0' --json
+    """
+    with transaction() as connection:
+        found = store.read(connection, process)
+    if as_object:
+        click.echo(json.dumps({"snapshots": [one.facts() for one in found]}, indent=2))
+        return
+    for one in reversed(found):
+        _show(one)
+
+
+def _awaited(wanted: Snapshot) -> Snapshot | None:
+    """The answer; None when it is too late for one."""
+    while utcnow() < wanted.until:
+        with transaction() as connection:
+            found = next(one for one in store.read(connection, wanted.process) if one.id == wanted.id)
+        if found.taken_at is not None:
+            return found
+        time.sleep(1)
+    return None
+
+
+def _show(one: Snapshot) -> None:
+    result, console = one.result, make_console()
+    if one.taken_at is None or "error" in result:
+        why = result.get("error") or "it has not answered"
+        console.print(
+            f"{escape(one.process)} at {_instant(one.asked_at.timestamp())}: {why}", highlight=False
+        )
+        return
+    ran = ", ".join(f"{count} x {name}" for name, count in (result.get("ran") or {}).items())
+    when = _instant(one.taken_at.timestamp())
+    console.print(
+        f"{escape(one.process)} at {when}, over {result['tasks']} tasks ({escape(ran)})", highlight=False
+    )
+    lines = [
+        [escape(line["line"]), f"{line['bytes']:,}", f"{line['blocks']:,}", escape(line["source"])]
+        for line in result["lines"]
+    ]
+    print_table(console, ["LINE", "BYTES", "BLOCKS", ""], lines, right={"BYTES", "BLOCKS"})
 
 
 def _judged() -> list[Process]:

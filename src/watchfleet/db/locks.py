@@ -23,6 +23,7 @@ class Lock(IntEnum):
     COUNTERS = 815_007
     DEDUPLICATE = 815_008
     PLATFORMS = 815_009
+    SNAPSHOTS = 815_010
 
 
 def try_lock(connection: Connection, lock: Lock, shard: int = 0) -> bool:

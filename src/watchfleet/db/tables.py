@@ -289,6 +289,19 @@ activity = Table(
     comment="What applications did under each correlation id",
 )
 
+memory_snapshot = Table(
+    "memory_snapshot",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("process", Text, nullable=False),
+    _instant("asked_at"),
+    _instant("until"),
+    _instant("taken_at", nullable=True),
+    Column("result", JSONB, nullable=False, server_default="{}"),
+    Index("ix_memory_snapshot_asked_at", "asked_at"),
+    comment="Which lines of a process allocated what it kept, over a few tasks",
+)
+
 statement = Table(
     "statement",
     metadata,

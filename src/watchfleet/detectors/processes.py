@@ -111,8 +111,8 @@ def history(resident: _Points, started: _Points, blocks: _Points) -> History:
     return History(times, values, _held(times, started), _held(times, blocks))
 
 
-def publish(connection: Connection, now: datetime, threshold: float) -> int:
-    """Write the rate of each process's leak as a sample; returns how many leak.
+def publish(connection: Connection, now: datetime, threshold: float) -> list[Process]:
+    """Write the rate of each process's leak as a sample; returns those that leak, the fastest first.
 
     Args:
         connection: A transaction.
@@ -124,7 +124,7 @@ def publish(connection: Connection, now: datetime, threshold: float) -> int:
     samples = [Sample(LEAK, one.labels, Kind.GAUGE, at, _rate(one)) for one in found]
     if samples:
         write_samples(connection, f"memory:{slot_start(now, PERIOD).isoformat()}", samples, now)
-    return sum(one.verdict.is_leaking for one in found)
+    return [one for one in found if one.verdict.is_leaking]
 
 
 def _rate(one: Process) -> float:

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery import signals
+from celery import current_app, signals
 
 from watchfleet.fleet import PUBLISHED_HEADER
 from watchfleet.instrument import activity
+from watchfleet.instrument.bursts import bursts
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
@@ -38,6 +39,7 @@ def install() -> None:
     """Connect to Celery's signals; a second call changes nothing."""
     for signal, receiver in (
         (signals.before_task_publish, _publishing),
+        (signals.worker_process_init, _born),
         (signals.task_prerun, _starting),
         (signals.task_postrun, _ended),
         (signals.task_failure, _failed_in_parent),
@@ -53,6 +55,13 @@ def install() -> None:
 def _publishing(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if headers is not None:
         headers[PUBLISHED_HEADER] = time.time()
+
+
+@guarded("celery.born")
+def _born(**_: Any) -> None:
+    """A pool's child begins: Celery replaces it when it is past a size, in kilobytes."""
+    limit = current_app.conf.worker_max_memory_per_child
+    vitals.pool_limit = limit * 1024 if limit else None
 
 
 @guarded("celery.starting")
@@ -93,7 +102,7 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
         _conclude("task_failed_total", task.name, exception=type(retval).__name__)
     elif state in _OUTCOMES:
         _conclude(_OUTCOMES[state], task.name)
-    vitals.worked(tasks=1)
+    vitals.worked(task.name)
 
 
 def _measure_memory(task: str, client: Client) -> None:
@@ -128,6 +137,7 @@ def _revoked(sender: Any, *, terminated: bool = False, expired: bool = False, **
 
 def _leaving(**_: Any) -> None:
     # Pool children leave by os._exit, so nothing that is registered with atexit runs in them.
+    bursts.finish()
     lifetime.end()
 
 

@@ -84,6 +84,7 @@ class Client:
         self._recorded, self._hurried, self._closed = Bell(), Bell(), Bell()
         self._closing = False
         self._flushes: list[threading.Event] = []
+        self._errand: Callable[[Shipper], None] | None = None
 
     # --- recording
 
@@ -120,6 +121,10 @@ class Client:
         if not self._off:
             self.buffer.extend(samples)
             self._notice()
+
+    def errand(self, run: Callable[[Shipper], None]) -> None:
+        """Have the client's thread do something with its connection once it has shipped."""
+        self._errand = run
 
     def hurry(self) -> None:
         """Have what was recorded shipped without waiting for the interval."""
@@ -175,6 +180,9 @@ class Client:
             while parcel := self.buffer.take():
                 self.shipper.send(*parcel)
                 self._delivered()
+            run, self._errand = self._errand, None
+            if run is not None:
+                run(self.shipper)
         except ConfigError as error:
             self._turn_off(error)
         except Exception as error:  # noqa: BLE001 - a broker fails in many ways, none of them the host's concern

@@ -21,7 +21,7 @@ from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
 
 from watchfleet.correlation import HEADER
-from watchfleet.fleet import INGEST_QUEUE, INGEST_TASK
+from watchfleet.fleet import INGEST_QUEUE, INGEST_TASK, MEMORY_QUEUES
 from watchfleet.wire import Batch
 
 AMQP_SCHEMES: Final = ("amqp://", "amqps://", "pyamqp://")
@@ -58,6 +58,35 @@ def queue(broker: Broker) -> "Queue":
     """
     arguments = {"x-queue-type": "quorum"} if broker.amqp else None
     return Queue(INGEST_QUEUE, Exchange(""), routing_key=INGEST_QUEUE, queue_arguments=arguments)
+
+
+def orders(broker: Broker, process: str) -> "Queue":
+    """The queue of what a process is asked for; RabbitMQ deletes one that nobody looks into."""
+    expires = {"x-expires": 600_000} if broker.amqp else None
+    name = f"{MEMORY_QUEUES}{process}"
+    return Queue(name, Exchange(""), routing_key=name, queue_arguments=expires)
+
+
+def options(broker: Broker, timeout: float) -> dict[str, Any]:
+    """The transport's options that bound each step of a connection that only sends and looks.
+
+    Args:
+        broker: The broker.
+        timeout: Seconds for each step.
+    """
+    if broker.amqp:
+        return {
+            "confirm_publish": True,  # a publish that RabbitMQ lost raises
+            "read_timeout": timeout,
+            "write_timeout": timeout,
+        }
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        "client_name": "watchfleet-client",
+        "body_encoding": "utf-8",  # the body is text already: base64 around it would cost a third more
+    }
 
 
 def headers(batch_id: str, rows: int) -> dict[str, Any]:
@@ -100,6 +129,7 @@ class Shipper:
         self._connection: Any = None
         self._producer: Any = None
         self._queue: Any = None
+        self._broker: Broker | None = None
 
     def send(self, batch_id: str, batch: Batch, rows: int) -> None:
         """Publish one batch, and return when the broker has it.
@@ -138,10 +168,31 @@ class Shipper:
             with suppress(Exception):  # a broken connection cannot be closed any better
                 connection.close()
 
+    def look(self, process: str) -> Any:
+        """What a process is asked for, if anything is; None while there is no connection.
+
+        Raises:
+            Exception: The broker did not answer.
+        """
+        if self._producer is None or self._broker is None:
+            return None
+        bound = orders(self._broker, process)(self._producer.channel)
+        try:
+            if self._broker.amqp:
+                bound.declare()
+            message = bound.get(no_ack=True, accept={"json"})
+        except BaseException:
+            self.close()
+            raise
+        return None if message is None else message.payload
+
     def _connect(self) -> None:
-        broker = self._find_broker()
+        broker = self._broker = self._find_broker()
         self._connection = Connection(
-            broker.url, ssl=broker.ssl, connect_timeout=self._timeout, transport_options=self._options(broker)
+            broker.url,
+            ssl=broker.ssl,
+            connect_timeout=self._timeout,
+            transport_options=options(broker, self._timeout),
         )
         try:
             others = max(len(self._connection.alt) - 1, 0)
@@ -152,18 +203,3 @@ class Shipper:
             raise
         # On Redis a queue is a list that the first message creates.
         self._queue = queue(broker) if broker.amqp else None
-
-    def _options(self, broker: Broker) -> dict[str, Any]:
-        if broker.amqp:
-            return {
-                "confirm_publish": True,  # a publish that RabbitMQ lost raises
-                "read_timeout": self._timeout,
-                "write_timeout": self._timeout,
-            }
-        return {
-            "socket_timeout": self._timeout,
-            "socket_connect_timeout": self._timeout,
-            "socket_keepalive": True,
-            "client_name": "watchfleet-client",
-            "body_encoding": "utf-8",  # the body is text already: base64 around it would cost a third more
-        }

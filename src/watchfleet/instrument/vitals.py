@@ -12,12 +12,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from watchfleet.instrument.bursts import Order, bursts
 from watchfleet.instrument.faults import guarded
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.memory import memory_limit, resident_bytes, unique_bytes
+from watchfleet.instrument.shipping import Shipper
 from watchfleet.instrument.slots import Slot
 from watchfleet.model import Kind
 
@@ -29,10 +32,15 @@ _OPEN: Final = Path("/proc/self/fd")
 
 
 class Vitals:
-    """Takes the samples of this process."""
+    """Takes the samples of this process.
+
+    Attributes:
+        pool_limit: At what size, in bytes, its pool replaces the process; None if it does not.
+    """
 
     def __init__(self) -> None:
         self._slot: Slot | None = None
+        self.pool_limit: int | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -43,9 +51,11 @@ class Vitals:
         self._started, self._due = time.time(), time.monotonic() + PERIOD
         self._taken = self._tasks = 0
 
-    def worked(self, tasks: int = 0) -> None:
-        """Something was done, among it so many tasks: take samples if it is time."""
-        self._tasks += tasks
+    def worked(self, task: str = "") -> None:
+        """Something was done, perhaps a task of that name: take samples if it is time."""
+        if task:
+            self._tasks += 1
+            bursts.worked(task)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + PERIOD
             self._take()
@@ -61,6 +71,7 @@ class Vitals:
         for name, value in self._figures():
             client.observe(client.series(name, Kind.GAUGE, process=self._name), value)
         self._taken += 1
+        client.errand(partial(_look_for_order, self._name))
 
     def _figures(self) -> Iterator[tuple[str, float]]:
         generations = gc.get_stats()
@@ -77,12 +88,20 @@ class Vitals:
             yield from self._slow_figures()
 
     def _slow_figures(self) -> Iterator[tuple[str, float]]:
+        limits = [one for one in (memory_limit(), self.pool_limit) if one is not None]
         for name, value in (
             ("process_unique_memory_bytes", unique_bytes()),
-            ("process_memory_limit_bytes", memory_limit()),
+            ("process_memory_limit_bytes", min(limits, default=None)),
         ):
             if value is not None:
                 yield name, value
+
+
+@guarded("memory order")
+def _look_for_order(process: str, shipper: Shipper) -> None:
+    found = shipper.look(process)
+    if found is not None:
+        bursts.begin(Order.read(found), process)
 
 
 vitals = Vitals()

@@ -10,16 +10,16 @@ from sqlalchemy.dialects.postgresql import insert
 from watchfleet.correlation import accepted
 from watchfleet.db import partitions
 from watchfleet.db.tables import activity, raised_alert
-from watchfleet.metrics import names, statements
+from watchfleet.metrics import names, snapshots, statements
 from watchfleet.metrics.rejects import Rejects
 from watchfleet.model import Activity, Kind
 
-KINDS: Final = ("task", "request", "query", "alert", "lock", "repeat", "statement")
+KINDS: Final = ("task", "request", "query", "alert", "lock", "repeat", "memory", "statement")
 MOST_RAISED: Final = 10_000
 """Alerts that applications have raised at one time; further ones are turned away."""
 RAISED_KEPT: Final = timedelta(days=1)
 """How long one that is over is kept, so that it is seen to be over."""
-_APART: Final = {"alert", "statement"}
+_APART: Final = {"alert", "memory", "statement"}
 _LONGEST: Final = 1024
 _MOST_FIELDS: Final = 32
 _LONGEST_LASTING: Final = 366 * 86_400
@@ -57,6 +57,7 @@ def apply(connection: Connection, rows: Sequence[Activity], rejects: Rejects) ->
     if done:
         connection.execute(insert(activity), [_row(each) for each in done])
     statements.learn(connection, [row for row in rows if row.kind == "statement"])
+    snapshots.keep(connection, [row for row in rows if row.kind == "memory"])
     # Of one alert the last word counts; in one order, so that two batches never wait for each other.
     last = {_identity(row): row for row in sorted(rows, key=lambda row: row.at) if row.kind == "alert"}
     for key in sorted(last):

@@ -60,11 +60,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_samples_are_taken_when_something_was_done_and_it_is_time(recorder: Recorder, clock: list[float]):
     vitals = Vitals()
-    vitals.worked(tasks=1)
+    vitals.worked("grow")
     assert recorder.rows == []
     clock[0] += PERIOD
-    vitals.worked(tasks=1)
-    vitals.worked(tasks=1)
+    vitals.worked("grow")
+    vitals.worked("grow")
     values = {row.name: row.value for row in recorder.rows}
     assert len(values) == len(recorder.rows) >= 10
     assert values["process_tasks_done"] == 2
