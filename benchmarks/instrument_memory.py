@@ -1,4 +1,4 @@
-"""What it costs to watch a worker's memory: the samples of every half minute, and a snapshot while it is taken.
+"""What it costs to watch a worker's memory: the samples of each half minute, and a snapshot in the making.
 
 A task builds and drops what a web application's does (dictionaries, texts, JSON) and keeps a little. It runs
 without us, with samples taken as often as they are (each `vitals.PERIOD`), during a snapshot, and beside
