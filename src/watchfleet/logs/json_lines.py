@@ -1,8 +1,10 @@
 """The fields of a JSON line, under the names that loggers give them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 _LONGEST: Final = 512 * 1024
@@ -26,11 +28,15 @@ _TIMES_TOO: Final = (
     "time_local",
     "instant",
     "__REALTIME_TIMESTAMP",
+    "timeUnixNano",
+    "record.time.timestamp",
 )
 _LEVELS: Final = (
+    "levelname",
+    "level_name",
     "level",
     "severity",
-    "levelname",
+    "severityText",
     "lvl",
     "log.level",
     "loglevel",
@@ -38,7 +44,11 @@ _LEVELS: Final = (
     "@l",
     "Level",
     "PRIORITY",
+    "record.level.name",
 )
+_TIME_LIKE: Final = re.compile("time|date", re.IGNORECASE)
+_LEVEL_LIKE: Final = re.compile("level|severity", re.IGNORECASE)
+"""Parts of the names that loggers give to a time and a level, where no usual name is there."""
 _MESSAGES: Final = ("message", "msg", "event", "text", "log", "@m", "MESSAGE", "short_message", "body")
 _LOGGERS: Final = (
     "logger",
@@ -59,7 +69,9 @@ _CORRELATIONS: Final = (
     "trace_id",
     "traceId",
 )
-_NESTED: Final = ("log", "attributes", "record")
+_EARLIEST: Final = 1e8
+"""A smaller number is no time: how long something took, or a count."""
+_CLOCK: Final = re.compile(r"\d:\d\d|\d{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +82,18 @@ class Fields:
 
     def time(self) -> tuple[str | float | None, str | None]:
         """The time, as text or as a number, and as it is written."""
-        for name in (*_TIMES, *_TIMES_TOO):
-            value = self.values.get(name)
-            if isinstance(value, Mapping):  # MongoDB's {"$date": ...}, log4j's {"epochSecond": ..., ...}
-                value = _instant(value)
-            if isinstance(value, str) and value.isdigit():
-                return float(value), value
-            if isinstance(value, str) and value:
-                return value, value
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return value, str(value)
+        for name in chain(_TIMES, _TIMES_TOO, filter(_TIME_LIKE.search, self.values)):
+            found = _time(self.get(name))
+            if found is not None:
+                return found, str(found)
         return None, None
 
     def level(self) -> str | int | None:
-        """The level as it is written."""
-        for name in _LEVELS:
+        """The level as it is written; digits as a number."""
+        for name in chain(_LEVELS, filter(_LEVEL_LIKE.search, self.values)):
             value = self.get(name)
+            if isinstance(value, str) and value.isdigit():
+                return int(value)
             if isinstance(value, str | int) and not isinstance(value, bool):
                 return value
         return None
@@ -106,6 +114,8 @@ class Fields:
         """A field by its name, or by names joined with dots; None if there is none."""
         if path in self.values:
             return self.values[path]
+        if "." not in path:
+            return None
         value: Any = self.values
         for name in path.split("."):
             if not isinstance(value, Mapping) or name not in value:
@@ -131,6 +141,19 @@ def fields_of(line: bytes) -> Fields | None:
     except (ValueError, RecursionError):
         return None
     return Fields(found) if isinstance(found, dict) else None
+
+
+def _time(value: Any) -> str | float | None:
+    """What a field says if it can be a time."""
+    if isinstance(value, Mapping):  # MongoDB's {"$date": ...}, log4j's {"epochSecond": ..., ...}
+        value = _instant(value)
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if isinstance(value, str):
+        return value if _CLOCK.search(value) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > _EARLIEST:
+        return value
+    return None
 
 
 def _instant(value: Mapping[str, Any]) -> Any:

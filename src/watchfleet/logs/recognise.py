@@ -1,5 +1,6 @@
 """Where a log's lines have their time and their level: learnt from a sample, then read line by line."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,9 @@ _COMMON: Final = 0.9
 _LEAST: Final = 0.02
 """A second format must have this share of the sample's lines."""
 _MOST_FORMATS: Final = 4
+_MICRO: Final = 1_000_000
+_LATEST: Final = 1e20
+_COLOUR: Final = re.compile(rb"\x1b\[[0-9;]{0,20}m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Log:
         """What a line says; None if it continues the record above it."""
         if not self.formats:
             return _NOTHING
+        line = _uncoloured(line)
         for one in self.formats:
             head = one.read(line, self.reference)
             if head is not None:
@@ -128,6 +133,11 @@ class Log:
 _NOTHING: Final = Head(None)
 
 
+def _uncoloured(line: bytes) -> bytes:
+    """A line without the colours that it was written in for a terminal."""
+    return _COLOUR.sub(b"", line) if b"\x1b" in line else line
+
+
 def recognise(sample: Sequence[bytes], reference: float) -> Log:
     """Learn the formats of a log from some of its lines.
 
@@ -135,7 +145,7 @@ def recognise(sample: Sequence[bytes], reference: float) -> Log:
         sample: Lines without their ends.
         reference: Unix time of the file's last change.
     """
-    rest = [line for line in sample if line.strip()]
+    rest = [_uncoloured(line) for line in sample if line.strip()]
     least = max(1, int(_LEAST * len(rest)))
     formats: list[Format] = []
     while len(rest) >= least and len(formats) < _MOST_FORMATS:
@@ -153,7 +163,7 @@ def _learn(lines: Sequence[bytes], reference: float, least: int, *, first: bool)
     text = _learn_text(lines, reference, least, within=_HEADER if first else _START)
     if text is not None or not first:
         return text
-    slot = levels.learn(lines)
+    slot = levels.learn([line for line in lines if not line[:1].isspace()])
     return Plain(slot) if slot else None
 
 
@@ -237,10 +247,10 @@ def _read_any(value: Any, reference: float) -> int | None:
 
 def _of_number(value: float) -> int | None:
     """Seconds, milliseconds, microseconds or nanoseconds since the epoch, by their size."""
-    for limit, scale in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (1e20, 1e-3)):
+    for limit, scale in ((1e11, _MICRO), (1e14, 1000), (1e17, 1)):
         if 0 < value < limit:
             return round(value * scale)
-    return None
+    return int(value // 1000) if 0 < value < _LATEST else None
 
 
 def _text(raw: bytes | None) -> str | None:

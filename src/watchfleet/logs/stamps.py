@@ -18,13 +18,22 @@ _MONTHS: Final = {
         (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1
     )
 }
-_LEFT: Final = rb"(?<![\w.:/+-])"
+_ZONES: Final = {
+    "UTC": 0, "GMT": 0, "WET": 0, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9,
+    "AEST": 10, "AEDT": 11, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
+    "PDT": -7,
+}  # fmt: skip
+"""Zones by their names, in hours east of Greenwich: those of RFC 5322, and others that are not ambiguous."""
+_LEFT: Final = rb"(?<![\w./+-])(?<!\d:)"
 _MONTH: Final = rb"(?P<mon>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _WEEKDAY: Final = rb"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?[ ])?"
 _CLOCK: Final = rb"(?P<H>\d{1,2}):(?P<M>\d{1,2}):(?P<S>\d{1,2})"
 _TWO: Final = rb"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)"
 _FRACTION: Final = rb"(?:[.,](?P<f>\d{1,9})(?!\d))?"
-_ZONE: Final = rb"(?:[ ]?(?P<z>Z\b|(?:UTC|GMT)\b|[+-]\d\d:?\d\d(?!\d)|[+-]\d\d(?![\d:.-])))?"
+_MILLISECONDS: Final = rb"(?:[.,](?P<f>\d{1,9})(?!\d)|:(?P<ms>\d{3})(?![\d:]))?"
+_ZONE: Final = (
+    rb"(?:[ ]?(?P<z>Z\b|(?:" + "|".join(_ZONES).encode() + rb")\b|[+-]\d\d:?\d\d(?!\d)|[+-]\d\d(?![\d:.-])))?"
+)
 _HALF: Final = rb"(?:[ ]?(?P<p>[AaPp]\.?[Mm])\b)?"
 
 
@@ -127,15 +136,23 @@ def _recent(month: bytes, day: bytes, latest: int) -> int:
 @lru_cache(maxsize=256)
 def _zone(text: bytes | None) -> int:
     """Seconds east of Greenwich."""
-    if text is None or text[:1] not in b"+-":
+    if text is None:
         return 0
+    if text[:1] not in b"+-":
+        return _ZONES.get(text.decode().upper(), 0) * 3600
     digits = text[1:].replace(b":", b"").ljust(4, b"0")
     seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
     return -seconds if text[:1] == b"-" else seconds
 
 
-def _stamp(name: str, rank: int, *parts: bytes) -> Stamp:
-    return Stamp(name, re.compile(_LEFT + b"".join(parts), re.IGNORECASE), rank)
+def _stamp(name: str, rank: int, *parts: bytes, left: bytes = _LEFT) -> Stamp:
+    return Stamp(name, re.compile(left + b"".join(parts), re.IGNORECASE), rank)
+
+
+def _after_letter(name: str, rank: int, *year: bytes) -> Stamp:
+    """A date that a level's letter is written together with."""
+    date = rb"(?P<m>[01]\d)(?P<d>[0-3]\d) "
+    return Stamp(name, re.compile(rb"(?<!\S.)(?<=[VDIWEF])" + b"".join((*year, date, _TWO, _FRACTION))), rank)
 
 
 _YMD: Final = rb"(?P<Y>(?:19|20)\d\d)"
@@ -145,9 +162,9 @@ STAMPS: Final = (
         "iso",
         2,
         _YMD,
-        rb"(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?:[ ]{1,2}|[T_:-])",
+        rb"(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?:[ ]{1,2}|[T_:\t-]|\"?[ ,;]\"?(?:time=\"?)?)",
         _CLOCK,
-        _FRACTION,
+        _MILLISECONDS,
         _ZONE,
     ),
     # 2015-10-18T18:01Z
@@ -194,7 +211,7 @@ STAMPS: Final = (
         2,
         rb"(?P<m>\d{1,2})([/-])(?P<d>\d{1,2})\2(?P<Y>\d{4}|\d\d)[ T,-]{1,2}",
         _CLOCK,
-        _FRACTION,
+        _MILLISECONDS,
         _HALF,
         _ZONE,
     ),
@@ -208,8 +225,8 @@ STAMPS: Final = (
         _HALF,
         _ZONE,
     ),
-    # 10/Oct/2000:13:55:36 -0700
-    _stamp("common log", 2, rb"(?P<d>\d\d)/", _MONTH, rb"/(?P<Y>\d{4}):", _TWO, _FRACTION, _ZONE),
+    # 10/Oct/2000:13:55:36 -0700, 10/Oct/2000 13:55:36
+    _stamp("common log", 2, rb"(?P<d>\d\d)/", _MONTH, rb"/(?P<Y>\d{4})[: ]", _TWO, _FRACTION, _ZONE),
     # Fri, 25 Nov 2026 22:59:31.124, 25-Nov-2026::22:59:31
     _stamp(
         "day and month",
@@ -232,15 +249,15 @@ STAMPS: Final = (
         rb"[ ]{1,2}(?P<d>\d{1,2}) ",
         _TWO,
         _FRACTION,
-        rb" (?:[A-Z]{2,5} )?(?P<Y>(?:19|20)\d\d)(?!\d)",
+        rb" (?:(?P<z>[A-Z]{2,5}) )?(?P<Y>(?:19|20)\d\d)(?!\d)",
     ),
-    # May 01, 2024 12:00:00 PM
+    # May 01, 2024 12:00:00 PM, may/01/2024 12:00:00
     _stamp(
         "month and day",
         2,
         _WEEKDAY,
         _MONTH,
-        rb"[ ]{1,2}(?P<d>\d{1,2}),? (?P<Y>(?:19|20)\d\d),? ",
+        rb"(?:/|[ ]{1,2})(?P<d>\d{1,2})(?:/|,? )(?P<Y>(?:19|20)\d\d),? ",
         _CLOCK,
         _FRACTION,
         _HALF,
@@ -251,13 +268,27 @@ STAMPS: Final = (
     # Dec 10 06:55:46
     _stamp("syslog", 1, _WEEKDAY, _MONTH, rb"[ ]{1,2}(?P<d>\d{1,2}),? ", _CLOCK, _FRACTION, _ZONE),
     # 03-17 16:13:38.811, 10.30 16:49:06
-    _stamp("month and day in digits", 1, rb"(?P<m>[01]?\d)([-./])(?P<d>[0-3]?\d)[ T]{1,2}", _TWO, _FRACTION),
+    _stamp("month and day in digits", 1, rb"(?P<m>[01]?\d)([-./])(?P<d>[0-3]?\d)[ T-]{1,2}", _TWO, _FRACTION),
+    # E20240501 12:00:00.123456, E240501 12:00:00.123456
+    _after_letter("letter and year", 2, rb"(?:", _YMD, rb"|(?P<y>\d\d))"),
     # E0501 12:00:00.123456
-    Stamp("klog", re.compile(rb"^(?P<level>[IWEF])(?P<m>[01]\d)(?P<d>[0-3]\d) " + _TWO + _FRACTION), 1),
-    # 1077804742, 1077804742.123, 1077804742123
-    _stamp("epoch", 3, rb"(?P<epoch>1\d{9}|1\d{12}|1\d{15}|1\d{18})(?:\.(?P<f>\d{1,9}))?(?![\w.:/-])"),
+    _after_letter("letter and month", 1),
+    # 0501/120000.123456
+    _stamp(
+        "month and day run together",
+        1,
+        rb"(?P<m>[01]\d)(?P<d>[0-3]\d)/(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)",
+        rb"\.(?P<f>\d{3,6})(?!\d)",
+        left=rb"(?<![\w./+-])",
+    ),
+    # 1077804742, 1077804742.123, 1077804742123, audit(1077804742.123:5)
+    _stamp(
+        "epoch", 3, rb"(?P<epoch>1\d{9}|1\d{12}|1\d{15}|1\d{18})(?:\.(?P<f>\d{1,9}))?(?![\w./-]|:\d++[^)])"
+    ),
     # 12:00:00.123
     _stamp("time of day", 0, _TWO, _FRACTION, rb"(?![\w:])"),
+    # 9:04AM
+    _stamp("half a day", 0, rb"(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d))?[ ]?(?P<p>[AP]M)\b"),
 )
 """In the order in which they are tried where nothing else decides."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.servers import ROOT
 
+from watchfleet.logs.levels import level_of
 from watchfleet.logs.recognise import Log, recognise
 
 SAMPLES = ROOT.parent / "shared" / "conformance" / "logs"
@@ -18,7 +19,7 @@ FORMATS = Path(__file__).with_name("formats.txt")
 
 def cases() -> dict[str, list[list[str]]]:
     """Of each system: the time without its zone, the level as it is written, and the line."""
-    blocks = FORMATS.read_text().split("== ")[1:]
+    blocks = f"\n{FORMATS.read_text()}".split("\n== ")[1:]
     return {
         name: [line.split(" ¦ ", 2) for line in lines.splitlines()]
         for name, _, lines in (block.partition("\n") for block in blocks)
@@ -66,6 +67,31 @@ def test_a_time_without_a_year_is_the_last_such_one_before_the_file_s_last_chang
     assert read(lines, recognise(lines, january))[0] == [
         "2026-12-31T23:59:59", "2027-01-01T00:00:00", "2024-02-29T00:00:00",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [
+        *((number, name) for number, name in enumerate(("CRITICAL",) * 3 + ("ERROR", "WARNING", "NOTICE"))),
+        (6, "INFO"), (7, "DEBUG"), (30, "INFO"), (35, "INFO"), (50, "ERROR"), (60, "CRITICAL"),
+        (100, "DEBUG"), (250, "NOTICE"), (400, "ERROR"), (550, "CRITICAL"), (5000, "TRACE"), (40000, "ERROR"),
+        (b"165", "NOTICE"), (b"4", "WARNING"), ("SUCCESS", "INFO"), ("System", "INFO"),
+        ("Fatal error", "CRITICAL"),
+        ("D1", "DEBUG"), ("DEBUG-4", "DEBUG"), ("INFO+2", "INFO"), ("*", "NOTICE"), ("F", "CRITICAL"),
+        (-4, None), (999999, None), ("17+", None), ("12 monkeys", None), ("", None),
+    ],
+)  # fmt: skip
+def test_numbers_and_words_have_one_scale(written: str | bytes | int, level: str | None):
+    assert level_of(written) == level
+
+
+def test_a_duration_called_time_is_no_time():
+    lines = [b'{"time": 0.125, "timestamp": "2026-11-25T12:00:00Z", "level": "30", "msg": "m"}'] * 2
+    log = recognise(lines, NOW)
+    assert read(lines, log)[0] == ["2026-11-25T12:00:00"] * 2
+    head = log.head(lines[0])
+    assert head is not None
+    assert head.level == "INFO"
 
 
 def test_impossible_times_are_none():
