@@ -10,7 +10,7 @@ from support.otlp import Collector, http_collector
 from support.servers import free_port
 
 from watchfleet.instrument.client import Client
-from watchfleet.instrument.tracing import provider
+from watchfleet.instrument.tracing import exporters, provider
 from watchfleet.instrument.tracing.destinations import Limits, destinations
 from watchfleet.instrument.tracing.outbound import Outbound
 
@@ -64,7 +64,7 @@ def test_a_port_where_nobody_listens_costs_a_counter(
     closed = {"OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
     (found,) = destinations(closed)
     spans = TracerProvider(shutdown_on_exit=False)
-    outbound = Outbound("dead", provider._maker(found), Limits(delay=0.01), provider.lost)
+    outbound = Outbound("dead", exporters.maker(found), Limits(delay=0.01), provider.lost)
     spans.add_span_processor(outbound)
     for _ in range(100):
         spans.get_tracer("test").start_span("a").end()
@@ -84,7 +84,7 @@ def test_a_collector_that_hangs_is_left_after_the_timeout_of_a_batch(
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         hanging = {"OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
         (found,) = destinations({**hanging, "OTEL_BSP_EXPORT_TIMEOUT": "300"})
-        exporter = provider._maker(found)()
+        exporter = exporters.maker(found)()
         span = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("a")
         span.end()
         assert exporter.export([span]) is SpanExportResult.FAILURE

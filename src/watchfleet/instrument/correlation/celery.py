@@ -48,7 +48,8 @@ def _take_up(task: Any, **_: Any) -> None:
 
 @guarded("correlation.ended")
 def _put_down(task: Any, state: str | None = None, retval: Any = None, **_: Any) -> None:
-    scope = getattr(task.request, _SCOPE, None)
+    request = task.request
+    scope = getattr(request, _SCOPE, None)
     if scope is None:
         return
     error = type(retval).__name__ if isinstance(retval, Exception) else ""
@@ -56,10 +57,10 @@ def _put_down(task: Any, state: str | None = None, retval: Any = None, **_: Any)
         "task",
         task.name,
         scope.elapsed(),
-        id=task.request.id,
+        id=request.id,
         state=state or "",
         error=error,
-        retries=task.request.retries or None,
+        retries=request.retries or None,
     )
     scope.close(task.name)
 

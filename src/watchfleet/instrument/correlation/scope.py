@@ -29,7 +29,7 @@ class Scope:
         self._context: Any = None
         self._baggage: Any = None
         if mark_span(correlation_id):
-            self._context = import_module("opentelemetry.baggage").set_baggage(ATTRIBUTE, correlation_id)
+            self._context = _baggage().set_baggage(ATTRIBUTE, correlation_id)
             self._baggage = _contexts().attach(self._context)
 
     def elapsed(self) -> float:
@@ -58,6 +58,10 @@ def mark_span(correlation_id: str) -> bool:
         return False
     span.set_attribute(ATTRIBUTE, correlation_id)
     return True
+
+
+def _baggage() -> Any:
+    return sys.modules.get("opentelemetry.baggage") or import_module("opentelemetry.baggage")
 
 
 def _contexts() -> Any:

@@ -4,8 +4,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -14,16 +13,15 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 
 from watchfleet import __version__, correlation
-from watchfleet.errors import ConfigError
 from watchfleet.instrument.correlation.scope import ATTRIBUTE
 from watchfleet.instrument.faults import faults, guarded
 from watchfleet.instrument.lifetime import LONGEST_HOLD, lifetime
 from watchfleet.instrument.tracing.destinations import Destination, limits
+from watchfleet.instrument.tracing.exporters import maker
 from watchfleet.instrument.tracing.outbound import SHUTDOWN_WAIT, Outbound
 from watchfleet.model import Kind
 
 LOST: Final = "watchfleet_client_spans_lost_total"
-_GROUP: Final = "opentelemetry_traces_exporter"
 
 
 class Tracing:
@@ -54,7 +52,7 @@ class Tracing:
 
     def _open(self, service: str, environment: Mapping[str, str], found: list[Destination]) -> None:
         known = limits(environment)
-        self.outbounds = [Outbound(one.exporter, _maker(one), known, lost) for one in found]
+        self.outbounds = [Outbound(one.exporter, maker(one), known, lost) for one in found]
         provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
         for processor in (_Marking(), *self.outbounds):
             provider.add_span_processor(processor)
@@ -119,17 +117,6 @@ def _flush_theirs(provider: TracerProvider) -> None:
 def _resource(service: str) -> Resource:
     own = {"telemetry.distro.name": "watchfleet", "telemetry.distro.version": __version__}
     return Resource.create({SERVICE_NAME: service, **own})
-
-
-def _maker(destination: Destination) -> Callable[[], Any]:
-    entry = next(iter(entry_points(group=_GROUP, name=destination.exporter)), None)
-    if entry is None:
-        raise ConfigError(
-            f"there is no exporter {destination.exporter} for spans",
-            mend="name otlp, console or none, or install the package that has it",
-        )
-    exporter = entry.load()
-    return lambda: exporter(**destination.options)
 
 
 tracing = Tracing()

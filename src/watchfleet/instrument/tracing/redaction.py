@@ -25,6 +25,8 @@ TEXTS: Final = {
 def redacted(span: ReadableSpan) -> ReadableSpan:
     """The span itself when it holds no secret, else a copy without it."""
     attributes, events, status = span.attributes or {}, span.events, span.status
+    if not events and not status.description and TEXTS.isdisjoint(attributes):
+        return span
     clean = (_attributes(attributes), tuple(map(_event, events)), _status(status))
     if clean == (attributes, tuple(events), status):
         return span
