@@ -20,6 +20,7 @@ FOREIGN_HEADER: Final = "CORRELATION_ID"
 HTTP_HEADERS: Final = ("X-Request-ID", "X-Correlation-ID")
 """The headers of a request that may carry one; the first wins."""
 
+_LONGEST_IN_EXEMPLAR: Final = 64
 _FORM: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _current: ContextVar[str | None] = ContextVar("watchfleet_correlation_id", default=None)
 
@@ -45,6 +46,22 @@ def new() -> str:
     """An id for what begins here: its trace id, else 32 random hexadecimal digits."""
     span = current_span()
     return span.trace_id if span else secrets.token_hex(16)
+
+
+def exemplar() -> dict[str, str] | None:
+    """The labels of an exemplar for a value that is observed here: the trace id, and the correlation id.
+
+    For prometheus_client: `histogram.observe(seconds, correlation.exemplar())`.
+
+    Returns:
+        `trace_id` where there is a span, `correlation_id` where there is one that is short enough to stand
+        beside it: OpenMetrics allows 128 characters in all. None when there is neither.
+    """
+    found, span = current(), current_span()
+    labels = {"trace_id": span.trace_id} if span else {}
+    if found is not None and len(found) <= _LONGEST_IN_EXEMPLAR:
+        labels["correlation_id"] = found
+    return labels or None
 
 
 def bind(correlation_id: str) -> "Token[str | None]":

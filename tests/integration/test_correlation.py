@@ -11,7 +11,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from celery import Celery
+from celery import Celery, signature
 from support.otlp import grpc_collector, http_collector
 from support.servers import ROOT, free_port, running, wait_until
 from support.web_server import serving
@@ -116,6 +116,32 @@ def test_the_id_of_a_task_survives_the_kill_of_its_whole_worker(host: Host) -> N
     assert host.lines("order-4712") == ["fatal"]
     with host.worker("--concurrency=1"):
         wait_until(lambda: host.lines("order-4712") == ["fatal", "fatal"], 60)
+
+
+def test_the_id_that_asgi_correlation_id_sends_is_taken_up(host: Host, redis_url: str) -> None:
+    """By a publisher that knows nothing of us; and handed on, to the callback as well."""
+    link = signature("say", ("foreign-link",), immutable=True, options={"queue": "host"})
+    with Celery(broker=redis_url, set_as_current=False) as app:
+        for given in ("order-4713", "no good\x1b[31m"):
+            headers = {"CORRELATION_ID": given}
+            app.send_task("say", ("foreign",), queue="host", headers=headers, link=link)
+    with host.worker("--pool=solo"):
+        wait_until(lambda: host.log.read_text().count("say foreign-link") == 2, 60)
+    assert sorted(host.lines("order-4713")) == ["say foreign", "say foreign-link"]
+    assert "no good" not in host.log.read_text()
+
+
+def test_each_tick_of_beat_has_an_id_of_its_own(host: Host) -> None:
+    beat = [sys.executable, "-m", "celery", "-A", "support.traced_host:celery", "beat", "--pidfile="]
+    beat += [f"--schedule={host.folder / 'schedule'}"]
+    with (
+        running(beat, host.folder / "beat", environment=host.environment),
+        host.worker("--pool=solo"),
+    ):
+        wait_until(lambda: host.log.read_text().count("say tick") >= 2, 60)
+    found = [line.split(" ", 2)[1] for line in host.log.read_text().splitlines()]
+    assert len(set(found)) == len(found)
+    assert {len(one) for one in found} == {32}
 
 
 @pytest.mark.parametrize(

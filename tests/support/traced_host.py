@@ -24,6 +24,7 @@ celery.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
     worker_prefetch_multiplier=1,
+    beat_schedule={"tick": {"task": "say", "schedule": 1.0, "args": ("tick",)}},
     broker_transport_options={
         "visibility_timeout": int(os.environ.get("VISIBILITY_TIMEOUT", "3600")),
         "unacked_restore_interval": 1,

@@ -45,3 +45,12 @@ def test_a_block_has_its_id_and_leaves_what_was_before() -> None:
         assert correlation.current() == "outer"
     assert correlation.current() is None
     assert seen == [None]
+
+
+def test_an_exemplar_names_what_can_be_looked_up_and_keeps_to_the_limit() -> None:
+    assert correlation.exemplar() is None
+    with correlation.bound("order-1"):
+        assert correlation.exemplar() == {"correlation_id": "order-1"}
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    with tracer.start_as_current_span("x") as span, correlation.bound("x" * 128):
+        assert correlation.exemplar() == {"trace_id": f"{span.get_span_context().trace_id:032x}"}

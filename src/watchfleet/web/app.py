@@ -4,9 +4,11 @@ from flask import Flask, Response
 
 from watchfleet.web.alertmanager_api import WAKE, Wake
 from watchfleet.web.alertmanager_api import api as alertmanager
+from watchfleet.web.durations import measure
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.logs import create_logs
 from watchfleet.web.memory import api as memory
+from watchfleet.web.metrics import EXTENSION as REGISTRY
 from watchfleet.web.metrics import metrics
 from watchfleet.web.metrics_api import api as metrics_api
 from watchfleet.web.monitor import Monitor
@@ -51,6 +53,7 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
         app.register_blueprint(blueprint)
     app.register_blueprint(create_logs())
     app.after_request(_harden)
+    measure(app, app.extensions[REGISTRY])
     return app
 
 
