@@ -89,7 +89,7 @@ SLOTS: Final = (
         but=frozenset(),
     ),
     # [error], [Warning], [core:error], <Error>, [ERROR/MainProcess], [main thread/INFO], [info     ]
-    _slot("brackets", rb"[\[<(](?:[a-z_0-9 .#-]{1,40}[:/])?\s{0,9}LEVEL\s{0,9}[\])>/]", but=frozenset()),
+    _slot("brackets", rb"[\[<(](?:[a-z_0-9 .#-]{0,40}[:/#])?\s{0,9}LEVEL\s{0,9}[\])>/]", but=frozenset()),
     # 17/06/09 20:10:40 INFO x, - ERROR - , | WARN |: a word of its own in capitals
     _slot("capitals", rb"(?:^|[\s|\]);,:}\"])LEVEL(?=[\s|:;,\[(/\]\"]|$)", capitals=True),
     # 2016-09-28 04:30:30, Info   CBS; time: info: text; 5/13/2024 1:02:03 PM Error x
@@ -98,18 +98,18 @@ SLOTS: Final = (
         rb"(?:(?<=[\d\]Z][\s,:|])|(?<=[ap]m\s)|(?<=UTC\s))[\s|,:-]{0,8}LEVEL(?=[\s|:,;\]])",
         sure=False,
     ),
-    # info: Microsoft.Hosting.Lifetime[14]; Error<tab>5/13/2024 1:02:03 PM
-    _slot("first", rb"^LEVEL(?=:\s|\t|\s{1,8}[\d\[(])"),
+    # info: Microsoft.Hosting.Lifetime[14]; Error<tab>5/13/2024 1:02:03 PM; Error,13/05/2024 13:02:03
+    _slot("first", rb"^LEVEL(?=:\s|[\t,;]|\s{1,8}[\d\[(])"),
     # D/Tag: text, E/ActivityManager( 585): x
     Slot("letter and tag", re.compile(rb"(?:^|\s)(?P<level>[VDIWEFA])/[\w.$ -]{1,80}[:(]"), words=False),
-    # 1702  2395 D WindowManager: x
+    # 1702  2395 D WindowManager: x; 13:02:03Z I! x; 13:02:03 I | x
     Slot(
         "letter",
-        re.compile(rb"(?:\d:?\s{1,3}|[\])]\s?|\s\|\s)(?P<level>[TVDIWEFCSA])(?=[\s/|]\s?[\w.$<\[-])"),
+        re.compile(rb"(?:\dZ?:?\s{1,3}|[\])]\s?|\s\|\s)(?P<level>[TVDIWEFCSA])(?=[\s/|!]\s?[\w.$<\[|-])"),
         words=False,
     ),
     # [E 261125 22:59:31 app:7]; E, [2024-05-01T...
-    Slot("first letter", re.compile(rb"^\[?(?P<level>[VDIWEF])[/,\s]\s?[\w\[]"), words=False),
+    Slot("first letter", re.compile(rb"^\[?\s?(?P<level>[VDIWENF])[/,\s]\s?[\w\[]"), words=False),
     # E0501 12:00:00, I20240501 12:00:00
     Slot("letter and date", re.compile(rb"(?:^|\s)(?P<level>[VDIWEF])\d{4,8} \d\d:\d\d:"), words=False),
     # 14612:M 25 Nov 2026 22:59:31.124 * Ready
@@ -120,8 +120,8 @@ SLOTS: Final = (
     _slot("facility", rb"(?:^|\s)[a-z_][\w-]{0,30}\.LEVEL(?=[\s:])", sure=False, but=_ALSO_PLAIN),
     # 0x1a2b     Error     0x0
     _slot("column", rb"(?:\s\s|\t)LEVEL(?=\s\s|\t)", sure=False, but=frozenset()),
-    # imap-login: Info: x, kern  :info  : x, system,error,x, PHP Warning:  x
-    _slot("between marks", rb"[\s|,:;]LEVEL\s{0,9}[|,:;]", sure=False, but=_ALSO_PLAIN),
+    # imap-login: Info: x, kern  :info  : x, system,error,x, PHP Warning:  x, corosync notice  [TOTEM ] x
+    _slot("between marks", rb"[\s|,:;]LEVEL(?:\s{0,9}[|,:;]|\s\s)", sure=False, but=_ALSO_PLAIN),
 )
 """In the order in which they are tried."""
 

@@ -24,7 +24,8 @@ _ZONES: Final = {
     "PDT": -7,
 }  # fmt: skip
 """Zones by their names, in hours east of Greenwich: those of RFC 5322, and others that are not ambiguous."""
-_LEFT: Final = rb"(?<![\w./+-])(?<!\d:)"
+_LEFT_OR_NUMBER: Final = rb"(?<![\w./+-])"
+_LEFT: Final = _LEFT_OR_NUMBER + rb"(?<!\d:)"
 _MONTH: Final = rb"(?P<mon>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _WEEKDAY: Final = rb"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?[ ])?"
 _CLOCK: Final = rb"(?P<H>\d{1,2}):(?P<M>\d{1,2}):(?P<S>\d{1,2})"
@@ -162,7 +163,7 @@ STAMPS: Final = (
         "iso",
         2,
         _YMD,
-        rb"(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?:[ ]{1,2}|[T_:\t-]|\"?[ ,;]\"?(?:time=\"?)?)",
+        rb"(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)(?:[ ]{1,2}|[T_:\t-]| - |\"?[ ,;]\"?(?:time=\"?)?)",
         _CLOCK,
         _MILLISECONDS,
         _ZONE,
@@ -171,9 +172,13 @@ STAMPS: Final = (
     _stamp(
         "iso minutes", 2, _YMD, rb"-(?P<m>\d\d)-(?P<d>\d\d)[T ](?P<H>\d\d):(?P<M>\d\d)(?P<S>)(?![\d:])", _ZONE
     ),
-    # 2005-06-03-15.42.50.675872
+    # 2005-06-03-15.42.50.675872, 2024.05.13-13.02.03:123
     _stamp(
-        "dotted", 2, _YMD, rb"-(?P<m>\d\d)-(?P<d>\d\d)[-T ](?P<H>\d\d)\.(?P<M>\d\d)\.(?P<S>\d\d)", _FRACTION
+        "dotted",
+        2,
+        _YMD,
+        rb"(?P<s>[-.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)[-T ](?P<H>\d\d)\.(?P<M>\d\d)\.(?P<S>\d\d)",
+        _MILLISECONDS,
     ),
     # 20171223-22:15:29:606, the last part in milliseconds and nothing padded
     _stamp(
@@ -185,15 +190,16 @@ STAMPS: Final = (
         rb"(?::(?P<ms>\d{1,3})(?!\d)|[.,](?P<f>\d{1,9}))?",
         _ZONE,
     ),
-    # 20171223T221529.606Z
+    # 20171223T221529.606Z, 1234:20171223:221529.606
     _stamp(
         "basic",
         2,
         _YMD,
-        rb"(?P<m>\d\d)(?P<d>\d\d)[- T_]?(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)",
+        rb"(?P<m>\d\d)(?P<d>\d\d)[- T_:]?(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)",
         _FRACTION,
         rb"(?!\d)",
         _ZONE,
+        left=_LEFT_OR_NUMBER,
     ),
     # 081109 203615, 081109 20:36:15
     _stamp(
@@ -268,7 +274,9 @@ STAMPS: Final = (
     # Dec 10 06:55:46
     _stamp("syslog", 1, _WEEKDAY, _MONTH, rb"[ ]{1,2}(?P<d>\d{1,2}),? ", _CLOCK, _FRACTION, _ZONE),
     # 03-17 16:13:38.811, 10.30 16:49:06
-    _stamp("month and day in digits", 1, rb"(?P<m>[01]?\d)([-./])(?P<d>[0-3]?\d)[ T-]{1,2}", _TWO, _FRACTION),
+    _stamp(
+        "month and day in digits", 1, rb"(?P<m>[01]?\d)([-./])(?P<d>[0-3]?\d)[ T|-]{1,2}", _TWO, _FRACTION
+    ),
     # E20240501 12:00:00.123456, E240501 12:00:00.123456
     _after_letter("letter and year", 2, rb"(?:", _YMD, rb"|(?P<y>\d\d))"),
     # E0501 12:00:00.123456
@@ -279,7 +287,7 @@ STAMPS: Final = (
         1,
         rb"(?P<m>[01]\d)(?P<d>[0-3]\d)/(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)",
         rb"\.(?P<f>\d{3,6})(?!\d)",
-        left=rb"(?<![\w./+-])",
+        left=_LEFT_OR_NUMBER,
     ),
     # 1077804742, 1077804742.123, 1077804742123, audit(1077804742.123:5)
     _stamp(
