@@ -157,13 +157,14 @@ def _of_step(text: str) -> str | None:
 
 def learn(heads: Sequence[bytes]) -> Slot | None:
     """The place of the level in lines that each begin a record; None if they have none."""
-    having = [(sum(slot.find(line) is not None for line in heads), slot) for slot in SLOTS]
-    for share, slots in ((_ENOUGH, having), (_MOST, [one for one in having if one[1].sure])):
-        wanted = max(1.0, share * len(heads))
-        for count, slot in slots:
-            if count >= wanted:
-                return slot
-    return None
+    partly = None
+    for slot in SLOTS:
+        share = sum(slot.find(line) is not None for line in heads) / max(1, len(heads))
+        if share >= _ENOUGH:
+            return slot
+        if partly is None and slot.sure and share >= _MOST:
+            partly = slot
+    return partly
 
 
 def words_of(minimum: str) -> list[str]:
