@@ -117,7 +117,8 @@ class Log:
         """What a line says; None if it continues the record above it."""
         if not self.formats:
             return _NOTHING
-        line = _uncoloured(line)
+        if b"\x1b" in line:
+            line = _uncoloured(line)
         for one in self.formats:
             head = one.read(line, self.reference)
             if head is not None:
@@ -135,7 +136,7 @@ _NOTHING: Final = Head(None)
 
 def _uncoloured(line: bytes) -> bytes:
     """A line without the colours that it was written in for a terminal."""
-    return _COLOUR.sub(b"", line) if b"\x1b" in line else line
+    return _COLOUR.sub(b"", line)
 
 
 def recognise(sample: Sequence[bytes], reference: float) -> Log:

@@ -32,9 +32,8 @@ _CLOCK: Final = rb"(?P<H>\d{1,2}):(?P<M>\d{1,2}):(?P<S>\d{1,2})"
 _TWO: Final = rb"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)"
 _FRACTION: Final = rb"(?:[.,](?P<f>\d{1,9})(?!\d))?"
 _MILLISECONDS: Final = rb"(?:[.,](?P<f>\d{1,9})(?!\d)|:(?P<ms>\d{3})(?![\d:]))?"
-_ZONE: Final = (
-    rb"(?:[ ]?(?P<z>Z\b|(?:" + "|".join(_ZONES).encode() + rb")\b|[+-]\d\d:?\d\d(?!\d)|[+-]\d\d(?![\d:.-])))?"
-)
+_NAMED_ZONE: Final = rb"(?:UTC|GMT|WET|CES?T|EES?T|MSK|[JK]ST|AE[SD]T|[ECMP][SD]T)\b"  # those of _ZONES
+_ZONE: Final = rb"(?:[ ]?(?P<z>Z\b|" + _NAMED_ZONE + rb"|[+-]\d\d:?\d\d(?!\d)|[+-]\d\d(?![\d:.-])))?"
 _HALF: Final = rb"(?:[ ]?(?P<p>[AaPp]\.?[Mm])\b)?"
 
 
