@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from watchfleet.instrument.bursts import grown, report, taken
+from watchfleet.instrument.bursts import grown, report
 from watchfleet.instrument.faults import guarded
 
 _lock = threading.Lock()
@@ -37,11 +37,11 @@ def track_memory(name: str) -> Iterator[Growth]:
     """
     growth = Growth()
     with _tracing():
-        before = taken()
+        before = tracemalloc.take_snapshot()
         try:
             yield growth
         finally:
-            growth.lines = grown(before, taken())
+            growth.lines = grown(before, tracemalloc.take_snapshot())
             _tell(name[:200], growth.lines)
 
 
