@@ -54,6 +54,11 @@ ENTRIES: Final = (
         timedelta(minutes=1),
         "queries of other clients go unseen",
     ),
+    Entry(
+        "watchfleet.detectors.budgets",
+        timedelta(minutes=1),
+        "a performance budget that is broken goes unseen",
+    ),
     Entry("watchfleet.detectors.sessions", timedelta(seconds=10), "who blocks whom in databases goes unseen"),
     Entry("watchfleet.upkeep.sweep_outbox", timedelta(seconds=5), "a notification that a broker lost waits"),
     Entry("watchfleet.upkeep.clean_logs", timedelta(minutes=1), "old log files fill the disk"),

@@ -2,9 +2,11 @@
 
 from celery import shared_task
 
+from watchfleet.budgets import get_budgets
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.detectors import blocking, processes, regressions, server_statements, snapshots
+from watchfleet.detectors import budgets as budget_uses
 from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
 
@@ -35,3 +37,10 @@ def queries() -> int:
 def statements() -> int:
     """Keep what probed databases count of their statements; returns of how many kinds."""
     return server_statements.publish(databases(), utcnow())
+
+
+@shared_task(name="watchfleet.detectors.budgets")
+def budgets() -> int:
+    """Check the performance budgets; returns how many limits are broken."""
+    with transaction() as connection:
+        return budget_uses.publish(connection, get_budgets(), utcnow())

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     dependency_interval: Period = Field(
         parse_duration("5s"), description="How often the fleet's own dependencies are probed."
     )
+    budgets: Items = Field(
+        default_factory=list,
+        description="What tasks, endpoints, kinds of queries and processes may take.",
+    )
     rule_files: CommaList = Field(
         default_factory=list,
         description="Rule files, beside those that come with the fleet; may hold * and **. Relative to the "
@@ -415,7 +419,7 @@ def file_problems(document: Document) -> list[ConfigError]:
     found = [
         error
         for location, error in document.problems
-        if location[:1] not in {("targets",), ("scrape",), ("notify",)}
+        if location[:1] not in {("targets",), ("scrape",), ("budgets",), ("notify",)}
     ]
     try:
         from_file(document)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from watchfleet.instrument import activity, sqlalchemy
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.correlation import celery as correlation_celery
 from watchfleet.instrument.lifetime import lifetime
-from watchfleet.metrics import ingest, rollups
+from watchfleet.metrics import ingest, read, rollups
 from watchfleet.web.app import create_app
 
 SLOW, TOKEN = 0.05, "s3cret-token-of-the-api"
@@ -136,6 +137,9 @@ def test_a_task_that_asks_in_a_loop_is_told_of(host: Engine, ship: Callable[[], 
     assert "shop.report" in run("show", asked).output
     (other,) = [one["fingerprint"] for one in top if "now()" in one["statement"]]
     assert json.loads(run("show", other, "--json").output)["repeats"] == []
+    with get_engine().connect() as connection:
+        (series,) = read.latest(connection, "db_call_queries", utcnow() - timedelta(minutes=5))
+    assert (series.labels, series.points[0][1]) == ({"service": "shop", "place": "shop.report"}, 24)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "probe": "watchfleet.cli.probe:probe",
     "probes": "watchfleet.cli.probes:probes",
     "queries": "watchfleet.cli.queries:queries",
+    "budgets": "watchfleet.cli.budgets:budgets",
     "query": "watchfleet.cli.query:query",
     "metrics": "watchfleet.cli.metrics:metrics",
     "memory": "watchfleet.cli.memory:memory",

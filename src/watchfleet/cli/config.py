@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from pydantic import SecretStr
 
+from watchfleet.budgets import load_budgets
 from watchfleet.clock import format_duration
 from watchfleet.errors import ConfigError
 from watchfleet.notify.loading import InvalidError
@@ -30,6 +31,8 @@ from watchfleet.yamlfile import Document
 
 _ADDRESSES: Final = {"database_url", "broker_url", "redis_url"}
 """Secrets of which all but the password may be shown."""
+_LISTS: Final = {"targets": "target", "scrape": "job", "budgets": "budget"}
+"""Settings whose items are checked one by one, and what an item is called."""
 
 
 @click.group()
@@ -59,8 +62,8 @@ def check(file: Path | None) -> None:
     found = file_problems(document) if file and document else problems()
     settings = None if found else from_file(document) if file and document else Settings.load()
     targets = load_targets(settings or _targets_alone(document), document)
-    jobs = load_jobs(settings or _targets_alone(document), document)
-    found += jobs.problems
+    found += load_jobs(settings or _targets_alone(document), document).problems
+    found += load_budgets(settings or _targets_alone(document), document).problems
     notes = _check_notifications(settings, document, found)
     for problem in sorted([*found, *targets.problems], key=lambda one: (one.path is not None, one.line or 0)):
         click.echo(f"watchfleet: {redact(str(problem))}", err=True)
@@ -136,11 +139,9 @@ def _check_notifications(
 
 
 def _targets_alone(document: Document | None) -> Settings:
-    """Settings in which nothing stands but what is probed and scraped: checked whatever else is wrong."""
+    """Settings with what is probed, scraped and limited alone: checked whatever else is wrong."""
     values = document.values if document else {}
-    lists: dict[str, Any] = {
-        name: values[name] for name in ("targets", "scrape") if isinstance(values.get(name), list)
-    }
+    lists: dict[str, Any] = {name: values[name] for name in _LISTS if isinstance(values.get(name), list)}
     return Settings.model_construct(**lists)
 
 
@@ -175,8 +176,8 @@ def _text(value: object) -> str:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return redact(_without_password(value)) if name in _ADDRESSES else MASK
-    if name in {"targets", "scrape"}:
-        return _count(len(value), "target" if name == "targets" else "job")
+    if name in _LISTS:
+        return _count(len(value), _LISTS[name])
     if name == "notify":
         return _count(len(value.get("receivers") or ()), "receiver") if value else None
     if isinstance(value, dict):

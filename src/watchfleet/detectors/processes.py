@@ -101,7 +101,7 @@ def judged(connection: Connection, now: datetime, threshold: float) -> list[Proc
         if key in started and points[-1][0] >= now - GONE:
             verdict = judge(history(points, started[key], blocks.get(key, [])), threshold, limits.get(key))
             at, resident = points[-1]
-            found.append(Process(_named(labels), resident, at, verdict))
+            found.append(Process(named(labels), resident, at, verdict))
     return sorted(found, key=lambda one: (not one.verdict.is_leaking, -_rate(one), one.name))
 
 
@@ -131,7 +131,7 @@ def _rate(one: Process) -> float:
     return one.verdict.rate if one.verdict.is_leaking else 0.0
 
 
-def _named(labels: Mapping[str, str]) -> dict[str, str]:
+def named(labels: Mapping[str, str]) -> dict[str, str]:
     """The labels, with a name: of what was scraped, what Prometheus tells targets apart by."""
     name = labels.get("process") or labels.get("instance") or labels.get("job") or "unnamed"
     return {**labels, "process": name}

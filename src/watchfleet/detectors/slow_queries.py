@@ -109,7 +109,7 @@ def top(
     """
     tier = query.pick(start, now, now)
     matchers = {} if fingerprint is None else {"fingerprint": fingerprint}
-    extent = _extent(tier, start, now)
+    extent = extent_of(tier, start, now)
     counts = {field: _sums(connection, tier, extent, name, matchers) for field, name in _COUNTS.items()}
     found = _durations(connection, tier, extent, matchers, counts)
     found.sort(key=lambda one: (-float(getattr(one, order)), one.fingerprint))
@@ -164,7 +164,8 @@ def _newest(
     ]
 
 
-def _extent(tier: Tier, start: datetime, now: datetime) -> Extent:
+def extent_of(tier: Tier, start: datetime, now: datetime) -> Extent:
+    """The whole buckets of a tier that hold the time from `start` until now."""
     return Extent(tier.bucket(marks.microseconds(start)), marks.microseconds(now + timedelta(microseconds=1)))
 
 

@@ -1,4 +1,4 @@
-"""Queries that one task or request asks again and again, where one query would do: the N+1 problem.
+"""How many queries one task or request asks, and which again and again where one would do: the N+1 problem.
 
 What else is asked in between makes no difference: each kind is counted by itself, over the whole task.
 """
@@ -39,12 +39,13 @@ class Repeats:
             found[1] += seconds
 
     def close(self, place: str) -> None:
-        """Tell of what was asked too often, and count no more.
+        """Tell how many there were and what was asked too often, and count no more.
 
         Args:
             place: The task's or the route's name.
         """
         current.set(self._before)
+        _measure(place, sum(count for count, _ in self._kinds.values()))
         often = [(kind, *asked) for kind, asked in self._kinds.items() if _too_often(kind, *asked)]
         for kind, count, seconds in sorted(often, key=lambda one: -one[2])[:MOST]:
             _tell(kind, place, int(count), seconds)
@@ -56,6 +57,12 @@ current: ContextVar[Repeats | None] = ContextVar("watchfleet_repeats", default=N
 
 def _too_often(kind: Any, count: float, seconds: float) -> bool:
     return count >= MANY and seconds >= LEAST and kind.operation in _READING
+
+
+def _measure(place: str, count: float) -> None:
+    client = lifetime.client
+    if client is not None and count:
+        client.observe(client.series("db_call_queries", Kind.GAUGE, place=place), count)
 
 
 def _tell(kind: Any, place: str, count: int, seconds: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from watchfleet.budgets import Budget
 from watchfleet.clock import format_duration
 from watchfleet.probes.registry import kind_names
 from watchfleet.probes.scrape.config import Job
@@ -28,7 +29,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def configuration_schema() -> dict[str, Any]:
-    """The schema of `watchfleet.yml`: every setting, a target of every kind and the jobs that scrape."""
+    """The schema of `watchfleet.yml`: every setting, a target of every kind, jobs and budgets."""
     whole = Settings.model_json_schema(schema_generator=_Generator)
     definitions: dict[str, Any] = whole.pop("$defs", {})
     for name in kind_names():
@@ -41,6 +42,7 @@ def configuration_schema() -> dict[str, Any]:
     job = Job.model_json_schema(schema_generator=_Generator, ref_template="#/$defs/{model}")
     definitions |= job.pop("$defs", {})
     whole["properties"]["scrape"]["items"] = job
+    whole["properties"]["budgets"]["items"] = Budget.model_json_schema(schema_generator=_Generator)
     return {
         "$schema": DIALECT,
         **whole,

@@ -4,6 +4,7 @@ from flask import Flask, Response
 
 from watchfleet.web.alertmanager_api import WAKE, Wake
 from watchfleet.web.alertmanager_api import api as alertmanager
+from watchfleet.web.budgets import api as budgets
 from watchfleet.web.durations import measure
 from watchfleet.web.health import EXTENSION, health
 from watchfleet.web.logs import create_logs
@@ -38,6 +39,7 @@ def create_app(monitor: Monitor | None = None, wake: Wake | None = None) -> Flas
     app.extensions[WAKE] = wake
     apis = (
         alertmanager,
+        budgets,
         memory,
         metrics_api,
         notifications,
