@@ -1,0 +1,1 @@
+"""What the test suites of applications can use."""
