@@ -27,7 +27,7 @@ WARM_UP: Final = 5
 LINES: Final = 10
 """How many lines are told."""
 BOOKKEEPING: Final = 8 << 20
-"""Bytes that tracemalloc's own records may take: 100,000 blocks or so, and a fifth of a second to list them."""
+"""Bytes that tracemalloc's own records may take: 100,000 blocks or so, a fifth of a second to list."""
 MOST_TASKS: Final = 100_000
 MOST_SECONDS: Final = 600.0
 GROWTH: Final = "process_memory_line_bytes"
