@@ -24,6 +24,8 @@ from watchfleet.cli import cli
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.detectors.processes import RESIDENT
+from watchfleet.instrument.lifetime import lifetime
+from watchfleet.instrument.shipping import Broker
 from watchfleet.metrics import ingest, read, snapshots
 from watchfleet.metrics.snapshots import Snapshot
 from watchfleet.model import Kind, Sample
@@ -114,6 +116,11 @@ def taken() -> list[Snapshot]:
         return snapshots.read(connection)
 
 
+def lines() -> list[dict[str, Any]]:
+    """Those of the newest snapshot."""
+    return taken()[0].result.get("lines", [])
+
+
 @pytest.mark.parametrize("options", [(), ("--max-tasks-per-child=60",)], ids=["", "recycled"])
 def test_a_leak_is_found_and_the_line_that_leaks_comes_first(
     tmp_path: Path, options: tuple[str, ...]
@@ -124,16 +131,17 @@ def test_a_leak_is_found_and_the_line_that_leaks_comes_first(
         assert memory() == 1
         assert [one.process for one in taken()] == [NAMES[0]]
         assert memory() == 1, "it is asked once"
-        wait_until(lambda: work(client) or taken()[0].taken_at is not None, every=0.3)
-    (found,) = taken()
+        # A child that is recycled just then tells of too few tasks, and the next is asked.
+        wait_until(lambda: work(client) or bool(memory() and lines()), every=0.3)
+    found = taken()[0]
     first = found.result["lines"][0]
     assert first["source"] == LEAK
     assert first["line"].endswith(f"leaky.py:{HOST.splitlines().index(f'    {LEAK}') + 1}")
     assert first["bytes"] >= 50_000
     assert set(found.result["ran"]) == {"grow"}
     with transaction() as connection:
-        lines = read.latest(connection, "process_memory_line_bytes", utcnow() - timedelta(minutes=10))
-    assert {one.labels["line"] for one in lines if one.labels["rank"] == "1"} == {first["line"]}
+        told = read.latest(connection, "process_memory_line_bytes", utcnow() - timedelta(minutes=10))
+    assert {one.labels["line"] for one in told if one.labels["rank"] == "1"} == {first["line"]}
 
 
 def test_somebody_asks_and_another_is_told_to_wait(tmp_path: Path) -> None:
@@ -179,7 +187,8 @@ def test_who_cannot_be_asked_is_named() -> None:
 
 
 def test_a_block_and_a_function_tell_what_they_keep(tmp_path: Path) -> None:
-    watchfleet.instrument(service="shop", broker_url=os.environ["BROKER_URL"])
+    # The client alone: `instrument` would follow every application of this process, in other tests, too.
+    lifetime.start("shop", lambda: Broker(os.environ["BROKER_URL"]))
     kept: list[bytearray] = []
 
     @watchfleet.track_memory("fill")
@@ -191,6 +200,6 @@ def test_a_block_and_a_function_tell_what_they_keep(tmp_path: Path) -> None:
             fill()
         assert not tracemalloc.is_tracing()
         wait_until(lambda: {one.process for one in taken()} == {"fill", "outer"})
-    for lines in (growth.lines, *(one.result["lines"] for one in taken())):
-        assert lines[0]["source"] == "kept.extend(bytearray(20_000) for _ in range(10))"
-        assert lines[0]["bytes"] >= 200_000
+    for most, *_ in (growth.lines, *(one.result["lines"] for one in taken())):
+        assert most["source"] == "kept.extend(bytearray(20_000) for _ in range(10))"
+        assert most["bytes"] >= 200_000

@@ -98,7 +98,9 @@ def _able(connection: Connection, now: datetime) -> list[str]:
 
 
 def _asked_since(connection: Connection, process: str, since: datetime) -> bool:
-    return any(one.asked_at > since for one in snapshots.read(connection, process, 1))
+    """Whether it was, and has not answered that it could not."""
+    newest = snapshots.read(connection, process, 1)
+    return any(one.asked_at > since and "error" not in one.result for one in newest)
 
 
 def _send(wanted: Snapshot, extent: Extent) -> None:
