@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 from psycopg2 import errors
+from support.servers import use_environment
 
 from tasks.detectors import sessions as task
 from watchfleet.cli import cli
@@ -19,13 +20,17 @@ from watchfleet.db.engine import database_url, get_engine, libpq_url, transactio
 from watchfleet.detectors import sessions
 from watchfleet.detectors.sessions import Chain, Session
 from watchfleet.metrics import read
+from watchfleet.web.app import create_app
 
+TOKEN = "s3cret-token-of-the-api"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 UPDATE = "UPDATE stock SET n = n + 1 WHERE id = {}"
 
 
 @pytest.fixture
 def three(environment: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The processes of three sessions of which each but the first waits for the one before."""
+    use_environment(environment, API_TOKEN=TOKEN)
     url = libpq_url(database_url())
     with ExitStack() as stack:
         first, second, third = (stack.enter_context(closing(psycopg2.connect(url))) for _ in range(3))
@@ -89,5 +94,8 @@ def check_commands(chain: Chain) -> None:
         {"chain": str(chain), "root": chain.root.pid, "statement": chain.root.statement}
     ]
     assert str(chain.root.pid) in CliRunner().invoke(cli, ["queries", "live"]).output
+    answer = create_app().test_client().get("/api/queries/live", headers=HEADERS).json
+    assert [one["chains"] for one in answer["databases"]] == [database["chains"]]
+    assert answer["silent"] == []
     none = CliRunner().invoke(cli, ["queries", "live", "--target", "absent"])
     assert "no PostgreSQL database absent" in str(none.exception)

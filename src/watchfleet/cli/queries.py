@@ -13,7 +13,7 @@ from watchfleet.cli._console import make_console, print_table
 from watchfleet.clock import parse_duration, utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.detectors import slow_queries
-from watchfleet.detectors.sessions import Session, chains, read
+from watchfleet.detectors.sessions import Session, chains, facts, read
 from watchfleet.detectors.slow_queries import KindOfQuery
 from watchfleet.errors import WatchfleetError
 from watchfleet.probes.databases import databases
@@ -129,7 +129,7 @@ def live(target: str | None, *, as_object: bool) -> None:
         )
     seen = {name: _sessions(name, url) for name, url in known.items()}
     if as_object:
-        click.echo(json.dumps({"databases": [_live(name, found) for name, found in seen.items()]}, indent=2))
+        click.echo(json.dumps({"databases": [facts(name, found) for name, found in seen.items()]}, indent=2))
         return
     console = make_console()
     columns = ["TARGET", "PID", "STATE", "TIME", "WAIT", "BLOCKED BY", "APPLICATION", "STATEMENT"]
@@ -149,14 +149,6 @@ def _sessions(name: str, url: str) -> list[Session]:
         return read(url)
     except psycopg2.Error as error:
         raise WatchfleetError(f"{name}: {redact(str(error)).strip()}") from error
-
-
-def _live(name: str, found: list[Session]) -> dict[str, Any]:
-    held_up = [
-        {"chain": str(chain), "root": chain.root.pid, "statement": chain.root.statement}
-        for chain in chains(found)
-    ]
-    return {"target": name, "sessions": [one.facts() for one in found], "chains": held_up}
 
 
 def _session(name: str, one: Session) -> list[str]:

@@ -111,6 +111,15 @@ def chains(sessions: Sequence[Session]) -> list[Chain]:
     return sorted(found, key=lambda chain: (-len(chain.waiting), chain.root.pid))
 
 
+def facts(target: str, found: Sequence[Session]) -> dict[str, Any]:
+    """What a database is doing, for JSON: its sessions, and who holds others up."""
+    held_up = [
+        {"chain": str(chain), "root": chain.root.pid, "statement": chain.root.statement}
+        for chain in chains(found)
+    ]
+    return {"target": target, "sessions": [one.facts() for one in found], "chains": held_up}
+
+
 def _behind(root: Session, blocked: dict[int, list[Session]]) -> Iterator[Session]:
     seen, nearest = {root.pid}, [root]
     while nearest:
