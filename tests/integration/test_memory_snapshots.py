@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from click.testing import CliRunner
+from sqlalchemy import update
 from support.probing import worker
 from support.servers import ROOT, running, use_environment, wait_until
 
@@ -23,6 +24,7 @@ from tasks.detectors import memory
 from watchfleet.cli import cli
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
+from watchfleet.db.tables import memory_snapshot
 from watchfleet.detectors import snapshots as detector
 from watchfleet.detectors.processes import RESIDENT
 from watchfleet.instrument.lifetime import lifetime
@@ -175,6 +177,35 @@ def test_nobody_is_asked_about_a_native_leak_or_a_healthy_process() -> None:
     assert taken() == []
     shown = json.loads(CliRunner().invoke(cli, ["memory", "list", "--leaking", "--json"]).output)
     assert [(one["process"], one["origin"]) for one in shown["processes"]] == [(NAMES[0], "native")]
+
+
+@pytest.mark.parametrize(
+    ("result", "minutes", "again"),
+    [
+        (None, 29, False),
+        (None, 31, True),
+        ({"error": "too few"}, 29, False),
+        ({"error": "too few"}, 31, True),
+        ({"lines": []}, 359, False),
+        ({"lines": []}, 361, True),
+    ],
+)
+def test_who_could_not_tell_is_asked_again_sooner(
+    result: dict[str, Any] | None, minutes: int, again: bool
+) -> None:
+    remember(NAMES[0])
+    assert memory() == 1
+    asked = utcnow() - timedelta(minutes=minutes)
+    values = {
+        "asked_at": asked,
+        "until": asked,
+        "taken_at": asked if result else None,
+        "result": result or {},
+    }
+    with transaction() as connection:
+        connection.execute(update(memory_snapshot).values(values))
+    assert memory() == 1
+    assert len(taken()) == 1 + again
 
 
 def test_who_cannot_be_asked_is_named() -> None:

@@ -30,6 +30,8 @@ TASKS: Final = 200
 SECONDS: Final = 60.0
 AGAIN: Final = timedelta(hours=6)
 """How long after a snapshot of a process its leak does not ask for another."""
+AFTER_FAILURE: Final = timedelta(minutes=30)
+"""The same of a process that did not answer, or could not tell."""
 TIMEOUT: Final = 5.0
 """Seconds that the broker gets for each step."""
 
@@ -84,7 +86,7 @@ def follow_up(leaking: Iterable[Process], now: datetime) -> None:
     try:
         with transaction() as connection:
             if not snapshots.under_way(connection, now):
-                new = (one for one in able if not _asked_since(connection, one.name, now - AGAIN))
+                new = (one for one in able if not _asked_lately(connection, one.name, now))
                 for one in islice(new, 1):
                     ask(connection, one.name, now)
     except (OSError, KombuError, RedisError, ConfigError) as error:
@@ -97,10 +99,11 @@ def _able(connection: Connection, now: datetime) -> list[str]:
     return [one.labels["process"] for one in found if {"process", "service"} <= one.labels.keys()]
 
 
-def _asked_since(connection: Connection, process: str, since: datetime) -> bool:
-    """Whether it was, and has not answered that it could not."""
-    newest = snapshots.read(connection, process, 1)
-    return any(one.asked_at > since and "error" not in one.result for one in newest)
+def _asked_lately(connection: Connection, process: str, now: datetime) -> bool:
+    for newest in snapshots.read(connection, process, 1):
+        told = newest.taken_at is not None and "error" not in newest.result
+        return newest.asked_at > now - (AGAIN if told else AFTER_FAILURE)
+    return False
 
 
 def _send(wanted: Snapshot, extent: Extent) -> None:

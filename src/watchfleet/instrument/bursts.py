@@ -102,12 +102,12 @@ class Bursts:
             tracemalloc.start(1)
             timer.start()
 
-    def worked(self, task: str) -> None:
-        """A task has ended."""
+    def worked(self, name: str) -> None:
+        """A task or request of that name has ended."""
         burst = self._burst
         if burst is None:
             return
-        burst.ran[task] += 1
+        burst.ran[name] += 1
         done = burst.ran.total()
         if burst.first is None and done >= min(WARM_UP, burst.order.tasks // 4):
             burst.first = tracemalloc.take_snapshot()

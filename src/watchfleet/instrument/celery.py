@@ -102,7 +102,7 @@ def _ended(task: Any, state: str | None = None, retval: Any = None, **_: Any) ->
         _conclude("task_failed_total", task.name, exception=type(retval).__name__)
     elif state in _OUTCOMES:
         _conclude(_OUTCOMES[state], task.name)
-    vitals.worked(task.name)
+    vitals.worked(task.name, tasks=1)
 
 
 def _measure_memory(task: str, client: Client) -> None:

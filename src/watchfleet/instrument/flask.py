@@ -42,4 +42,4 @@ def _finished(_: Flask, response: Response, **__: Any) -> None:
     if started is not None:
         series = client.series("http_request_duration_seconds", Kind.DURATION, method=method, route=route)
         client.observe(series, time.perf_counter() - started)
-    vitals.worked()
+    vitals.worked(route)

@@ -51,11 +51,15 @@ class Vitals:
         self._started, self._due = time.time(), time.monotonic() + PERIOD
         self._taken = self._tasks = 0
 
-    def worked(self, task: str = "") -> None:
-        """Something was done, perhaps a task of that name: take samples if it is time."""
-        if task:
-            self._tasks += 1
-            bursts.worked(task)
+    def worked(self, name: str, *, tasks: int = 0) -> None:
+        """A task or request of that name has ended: take samples if it is time.
+
+        Args:
+            name: The task's or the route's.
+            tasks: How many tasks that were.
+        """
+        self._tasks += tasks
+        bursts.worked(name)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + PERIOD
             self._take()

@@ -14,6 +14,7 @@ from flask import Flask
 
 from watchfleet.errors import ConfigError
 from watchfleet.instrument import celery, flask
+from watchfleet.instrument.bursts import Order, bursts
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.faults import faults
 from watchfleet.instrument.lifetime import lifetime
@@ -21,7 +22,7 @@ from watchfleet.instrument.memory import memory_limit, resident_bytes, unique_by
 from watchfleet.instrument.shipping import Broker
 from watchfleet.instrument.slots import Slot
 from watchfleet.instrument.vitals import PERIOD, SLOW, Vitals, vitals
-from watchfleet.model import Sample
+from watchfleet.model import Activity, Sample
 
 SLOW_ONES = {"process_unique_memory_bytes", "process_memory_limit_bytes"}
 
@@ -60,11 +61,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_samples_are_taken_when_something_was_done_and_it_is_time(recorder: Recorder, clock: list[float]):
     vitals = Vitals()
-    vitals.worked("grow")
+    vitals.worked("grow", tasks=1)
     assert recorder.rows == []
     clock[0] += PERIOD
-    vitals.worked("grow")
-    vitals.worked("grow")
+    vitals.worked("grow", tasks=1)
+    vitals.worked("grow", tasks=1)
     values = {row.name: row.value for row in recorder.rows}
     assert len(values) == len(recorder.rows) >= 10
     assert values["process_tasks_done"] == 2
@@ -81,7 +82,7 @@ def test_what_takes_long_is_asked_for_rarely(recorder: Recorder, clock: list[flo
     vitals = Vitals()
     for _ in range(SLOW + 1):
         clock[0] += PERIOD
-        vitals.worked()
+        vitals.worked("grow")
     names = [row.name for row in recorder.rows]
     assert names.count("process_resident_memory_bytes") == SLOW + 1
     assert {names.count(name) for name in SLOW_ONES} == {2}
@@ -93,7 +94,7 @@ def test_a_folder_of_somebody_else_costs_the_samples_and_nothing_more(
     (tmp_path / f"watchfleet-{os.getuid()}").symlink_to(tmp_path)
     vitals = Vitals()
     clock[0] += PERIOD
-    vitals.worked()
+    vitals.worked("grow")
     assert recorder.rows == []
     assert faults.take()["vitals"] == 1
 
@@ -138,3 +139,14 @@ def test_a_slot_is_free_again_when_its_process_is_dead(tmp_path: Path):
 def test_the_limit_is_the_machines_or_less():
     assert 0 < memory_limit() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert unique_bytes() > 0
+
+
+def test_requests_end_a_memory_snapshot(recorder: Recorder):
+    app = Flask("shop")
+    app.add_url_rule("/grow", "grow", lambda: "grown")
+    flask.install(app)
+    bursts.begin(Order("a1", 8, 60, time.time() + 60), "shop/0")
+    for _ in range(8):
+        app.test_client().get("/grow")
+    (told,) = (row.fields for row in recorder.rows if isinstance(row, Activity))
+    assert (told["tasks"], told["ran"]) == (8, '{"/grow": 8}')
