@@ -1,6 +1,5 @@
 """Performance budgets: what tasks, endpoints, kinds of queries and processes may take, by configuration."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from watchfleet.clock import Period, parse_duration
 from watchfleet.complaints import explain
+from watchfleet.configured import Configured
 from watchfleet.errors import ConfigError
-from watchfleet.settings import Settings, get_settings, read_config
+from watchfleet.settings import Settings
 from watchfleet.yamlfile import Document
-
-logger = logging.getLogger(__name__)
 
 MOST: Final = 200
 """Budgets that are checked: each costs up to five short queries a minute."""
@@ -170,17 +168,5 @@ def _build(raw: object, place: _Place) -> Budget:
         raise _Faulty(explain(error, Budget, place.where, owner=f"budgets[{place.index}]: ")) from None
 
 
-_loaded: list[tuple[Settings, Budgets]] = []
-
-
-def get_budgets() -> Budgets:
-    """The budgets of this process's settings, read once."""
-    settings = get_settings()
-    for known, budgets in _loaded:
-        if known is settings:
-            return budgets
-    budgets = load_budgets(settings, read_config())
-    for problem in budgets.problems:
-        logger.error("%s; this budget is not checked", problem)
-    _loaded[:] = [(settings, budgets)]
-    return budgets
+get_budgets: Final = Configured(load_budgets, "this budget is not checked")
+"""The budgets of this process's settings, read once."""

@@ -1,6 +1,5 @@
 """What is probed: the targets of the configuration, and the fleet's own dependencies."""
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, create_m
 
 from watchfleet.clock import Period, format_duration
 from watchfleet.complaints import explain, similar
+from watchfleet.configured import Configured
 from watchfleet.errors import ConfigError
 from watchfleet.model import Severity
 from watchfleet.probes.calendar import Window
@@ -19,10 +19,8 @@ from watchfleet.probes.dependencies import faults_of
 from watchfleet.probes.probe import Options, Target
 from watchfleet.probes.registry import kind, kind_names
 from watchfleet.redact import register
-from watchfleet.settings import Settings, get_settings, read_config, secrets_in
+from watchfleet.settings import Settings, secrets_in
 from watchfleet.yamlfile import Document
-
-logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL: Final = timedelta(seconds=1)
 LONGEST_INTERVAL: Final = timedelta(days=1)
@@ -358,17 +356,5 @@ def _register_secrets(fields: TargetFields) -> None:
                     register(password)
 
 
-_loaded: list[tuple[Settings, Targets]] = []
-
-
-def get_targets() -> Targets:
-    """The targets of this process's settings, read once."""
-    settings = get_settings()
-    for known, targets in _loaded:
-        if known is settings:
-            return targets
-    targets = load_targets(settings, read_config())
-    for problem in targets.problems:
-        logger.error("%s; this target is not probed", problem)
-    _loaded[:] = [(settings, targets)]
-    return targets
+get_targets: Final = Configured(load_targets, "this target is not probed")
+"""The targets of this process's settings, read once."""

@@ -1,6 +1,5 @@
 """The jobs of `scrape:`, in the form of Prometheus's `scrape_configs`."""
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 
 from watchfleet.clock import Period, format_duration, parse_duration
 from watchfleet.complaints import explain
+from watchfleet.configured import Configured
 from watchfleet.errors import ConfigError
 from watchfleet.probes.probe import Options
 from watchfleet.probes.scrape.relabel import Rule
 from watchfleet.redact import register
-from watchfleet.settings import Settings, get_settings, read_config
+from watchfleet.settings import Settings
 from watchfleet.yamlfile import Document
-
-logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL: Final = timedelta(seconds=1)
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
@@ -246,17 +244,5 @@ def _register_secrets(job: Job) -> None:
             register(secret.get_secret_value())
 
 
-_loaded: list[tuple[Settings, Jobs]] = []
-
-
-def get_jobs() -> Jobs:
-    """The jobs of this process's settings, read once."""
-    settings = get_settings()
-    for known, jobs in _loaded:
-        if known is settings:
-            return jobs
-    jobs = load_jobs(settings, read_config())
-    for problem in jobs.problems:
-        logger.error("%s; this job is not scraped", problem)
-    _loaded[:] = [(settings, jobs)]
-    return jobs
+get_jobs: Final = Configured(load_jobs, "this job is not scraped")
+"""The jobs of this process's settings, read once."""
