@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -137,11 +137,11 @@ def post(
         DeliveryError: There was no answer, or it is not a 2xx. Permanent when another try is pointless:
             a 3xx, or a 4xx other than 408, 425 and 429, or an address that the guard refuses.
     """
-    exchange = _Exchange(guard, tls, cap)
+    line = _lines.of(guard, tls)
     try:
-        response = exchange.perform(url, body, headers, timeout or TIMEOUT)
+        response = line.perform(url, body, headers, timeout or TIMEOUT, cap)
     except pycurl.error as error:
-        raise exchange.failure(error) from None
+        raise line.failure(error) from None
     if not 200 <= response.status < 300:
         raise refused(response, datetime.now(UTC))
     return response
@@ -183,117 +183,125 @@ def retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (at - now).total_seconds())
 
 
-class _Handles(threading.local):
+class _Lines(threading.local):
     """A thread's handles of libcurl, and by them its connections: those of other trust are not shared."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, Guard, Tls], pycurl.Curl] = {}
+        self._kept: dict[tuple[int, Guard, Tls], _Line] = {}
 
-    def of(self, guard: Guard, tls: Tls) -> pycurl.Curl:
+    def of(self, guard: Guard, tls: Tls) -> "_Line":
         # A forked child must not talk on its parent's connections.
         key = (os.getpid(), guard, tls)
         if key not in self._kept:
             if len(self._kept) >= MOST_HANDLES:
                 self._kept.clear()
-            self._kept[key] = pycurl.Curl()
+            self._kept[key] = _Line(guard, tls)
         return self._kept[key]
 
 
-_handles: Final = _Handles()
+_lines: Final = _Lines()
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """One request and its answer."""
+class _Line:
+    """A handle of libcurl, one request after the other. What never changes is told it once."""
 
-    guard: Guard
-    tls: Tls
-    cap: int
-    refusal: str = ""
-    received: bytearray = field(default_factory=bytearray)
-    lines: list[bytes] = field(default_factory=list)
-    answered: bool = False
-    sockets: list[socket.socket] = field(default_factory=list)
+    def __init__(self, guard: Guard, tls: Tls) -> None:
+        self._guard, self._tls = guard, tls
+        self._curl = pycurl.Curl()
+        self._sockets: list[socket.socket] = []
+        self._begin(b"", 0)
+        for option, value in (*self._fixed(), *_trust(tls)):
+            self._curl.setopt(option, value)
 
-    def perform(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
-        curl = _handles.of(self.guard, self.tls)
+    def perform(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout: float, cap: int
+    ) -> Response:
+        self._begin(body, cap)
         try:
-            self._prepare(curl, url, body, headers, timeout)
+            self._prepare(url, len(body), headers, timeout)
             try:
-                curl.perform()
+                self._curl.perform()
             except pycurl.error:
                 # A body that is too long, too slow or cut off takes nothing back: the receiver has answered.
-                if not self.answered:
+                if not self._answered:
                     raise
-            return self._response(curl.getinfo(pycurl.RESPONSE_CODE))
+            return self._response(self._curl.getinfo(pycurl.RESPONSE_CODE))
         finally:
-            curl.reset()  # which keeps its connections
             # libcurl has worked on a duplicate of each.
-            for opened in self.sockets:
+            for opened in self._sockets:
                 opened.close()
+            self._sockets.clear()
+            self._body = BytesIO()
 
     def failure(self, error: pycurl.error) -> DeliveryError:
         code, text = error.args
-        if self.refusal:
-            return DeliveryError("address_denied", permanent=True, detail=self.refusal)
+        if self._refusal:
+            return DeliveryError("address_denied", permanent=True, detail=self._refusal)
         return DeliveryError(_REASONS.get(code, f"curl_{code}"), permanent=False, detail=str(text))
 
-    def _prepare(
-        self, curl: pycurl.Curl, url: str, body: bytes, headers: Mapping[str, str], timeout: float
-    ) -> None:
-        options: list[tuple[int, Any]] = [
-            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
-            (pycurl.POST, True),
-            # libcurl would send a request again whose connection was lost: it cannot, as this is read once.
-            (pycurl.READFUNCTION, BytesIO(body).read),
-            (pycurl.POSTFIELDSIZE, len(body)),
-            (pycurl.USERAGENT, USER_AGENT),
-            (pycurl.FOLLOWLOCATION, False),
-            (pycurl.PROXY, ""),
-            (pycurl.NOSIGNAL, True),
-            (pycurl.DNS_CACHE_TIMEOUT, 0),
-            (pycurl.MAXAGE_CONN, IDLE_SECONDS),
-            (pycurl.MAXLIFETIME_CONN, CONNECTION_SECONDS),
+    def _begin(self, body: bytes, cap: int) -> None:
+        self._body, self._cap = BytesIO(body), cap
+        self._received, self._fields = bytearray(), list[bytes]()
+        self._answered: bool = False
+        self._refusal = ""
+
+    def _fixed(self) -> Iterator[tuple[int, Any]]:
+        yield pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+        yield pycurl.POST, True
+        # libcurl would send a request again whose connection was lost: it cannot, as this is read once.
+        yield pycurl.READFUNCTION, self._give_body
+        yield pycurl.USERAGENT, USER_AGENT
+        yield pycurl.FOLLOWLOCATION, False
+        yield pycurl.PROXY, ""
+        yield pycurl.NOSIGNAL, True
+        yield pycurl.DNS_CACHE_TIMEOUT, 0
+        yield pycurl.MAXAGE_CONN, IDLE_SECONDS
+        yield pycurl.MAXLIFETIME_CONN, CONNECTION_SECONDS
+        yield pycurl.OPENSOCKETFUNCTION, self._open_socket
+        yield pycurl.HEADERFUNCTION, self._take_header
+        yield pycurl.WRITEFUNCTION, self._take_body
+
+    def _prepare(self, url: str, length: int, headers: Mapping[str, str], timeout: float) -> None:
+        for option, value in (
+            (pycurl.POSTFIELDSIZE, length),
             (pycurl.TIMEOUT_MS, round(timeout * 1000)),
             (pycurl.CONNECTTIMEOUT_MS, round(min(timeout, CONNECT_TIMEOUT) * 1000)),
-            (pycurl.OPENSOCKETFUNCTION, self._open_socket),
-            (pycurl.HEADERFUNCTION, self._take_header),
-            (pycurl.WRITEFUNCTION, self._take_body),
-            *_address(url, headers, self.tls.server_name),
-            *_trust(self.tls),
-        ]
-        for option, value in options:
-            curl.setopt(option, value)
+            *_address(url, headers, self._tls.server_name),
+        ):
+            self._curl.setopt(option, value)
 
     def _open_socket(self, _purpose: int, address: tuple[int, int, int, Any]) -> Any:
         family, kind, protocol, peer = address
         host = peer[0]
-        reason = self.guard.refusal(host)
+        reason = self._guard.refusal(host)
         if reason:
-            self.refusal = f"{host} is refused ({reason}); outgoing_allow can allow it"
+            self._refusal = f"{host} is refused ({reason}); outgoing_allow can allow it"
             return pycurl.SOCKET_BAD
         opened = socket.socket(family, kind, protocol)
-        self.sockets.append(opened)
+        self._sockets.append(opened)
         return opened
+
+    def _give_body(self, size: int) -> bytes:
+        return self._body.read(size)
 
     def _take_header(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
-            self.lines.clear()
+            self._fields.clear()
         if not line.strip():
-            self.answered = not _INTERIM.match(self.lines[0])
-        elif len(self.lines) < HEADERS_CAP:
-            self.lines.append(line[:2000])
+            self._answered = not _INTERIM.match(self._fields[0])
+        elif len(self._fields) < HEADERS_CAP:
+            self._fields.append(line[:2000])
 
     def _take_body(self, block: bytes) -> int | None:
-        self.received += block[: self.cap - len(self.received)]
-        return None if len(self.received) < self.cap else 0
+        self._received += block[: self._cap - len(self._received)]
+        return None if len(self._received) < self._cap else 0
 
     def _response(self, status: int) -> Response:
-        texts = [line.decode("latin-1").strip() for line in self.lines]
+        texts = [line.decode("latin-1").strip() for line in self._fields]
         words = texts[0].split(" ", 2) if texts else []
         fields = (text.partition(":") for text in texts[1:] if ":" in text)
         headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-        return Response(status, words[2] if len(words) > 2 else "", headers, bytes(self.received))
+        return Response(status, words[2] if len(words) > 2 else "", headers, bytes(self._received))
 
 
 def _address(
@@ -307,6 +315,7 @@ def _address(
         yield pycurl.URL, parts._replace(netloc=f"{server_name}:{port}").geturl()
         headers = {"Host": parts.netloc, **headers}
     else:
+        yield pycurl.CONNECT_TO, []
         yield pycurl.URL, url
     yield pycurl.HTTPHEADER, _header_lines(headers)
 

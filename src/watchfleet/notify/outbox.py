@@ -7,8 +7,9 @@ is not claimed while an earlier one is open. Retries wait here. A lost worker's 
 repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 """
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,9 +25,9 @@ from sqlalchemy import (
     case,
     exists,
     select,
+    text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 
 from watchfleet.db.tables import outbox
 from watchfleet.errors import DeliveryError
@@ -42,6 +43,8 @@ DEADLINE: Final = timedelta(seconds=15)
 LEASE: Final = timedelta(seconds=30)
 """How long a claim holds; above the deadline, so that no row is sent twice while its sender lives."""
 BATCH: Final = 200
+PAGE: Final = 16_000_000
+"""Characters of rows that are written by one statement, above which a single row has its own."""
 CREATED: Final = "notifications_created_total"
 PRUNED: Final = "notifications_pruned_total"
 PUBLISHED_AT_ONCE: Final = 5_000
@@ -52,6 +55,23 @@ _MESSAGE: Final = TypeAdapter(Message)
 # Made once: an alias takes milliseconds, and every claim needs them.
 _EARLIER, _DIGEST, _CONTINUED = (outbox.alias(name) for name in ("earlier", "digest", "continued"))
 _RECEIPT: Final = TypeAdapter(Receipt)
+_INSERT: Final = text(
+    """
+    INSERT INTO outbox (
+        delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
+        instead_of, state, reason, due_at, published_at, finished_at
+    )
+    SELECT delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
+           instead_of, state, reason, due_at, published_at, finished_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+        delivery_id text, event_id bigint, channel text, receiver text, "position" smallint, part text,
+        order_key text, fingerprints text[], message jsonb, instead_of bigint, state text, reason text,
+        due_at timestamptz, published_at timestamptz, finished_at timestamptz
+    )
+    ON CONFLICT (delivery_id) DO NOTHING
+    RETURNING channel
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +211,10 @@ def write(
 
 
 def _standing(suppressed: str, now: datetime, *, published: bool) -> dict[str, Any]:
+    at = now.isoformat()
     if suppressed:
-        return {"state": "suppressed", "reason": suppressed, "published_at": None, "finished_at": now}
-    return {"state": "pending", "reason": "", "published_at": now if published else None, "finished_at": None}
+        return {"state": "suppressed", "reason": suppressed, "published_at": None, "finished_at": at}
+    return {"state": "pending", "reason": "", "published_at": at if published else None, "finished_at": None}
 
 
 def publish(connection: Connection, now: datetime) -> tuple[str, ...]:
@@ -372,12 +393,25 @@ def _previous() -> "ScalarSelect[Any]":
 
 def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows and count them; a delivery that is there already is left as it is."""
-    statement = insert(outbox).on_conflict_do_nothing(index_elements=["delivery_id"])
-    written = connection.execute(statement.returning(outbox.c.channel), list(rows))
+    written: Counter[str] = Counter()
+    for page in _pages(rows):
+        written.update(connection.scalars(_INSERT, {"rows": page}))
     tally = Tally()
-    for channel, count in Counter(written.scalars()).items():
+    for channel, count in written.items():
         tally.add(CREATED, count, {"channel": channel})
     tally.save(connection)
+
+
+def _pages(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The rows as lists in JSON, none of which is too long for PostgreSQL."""
+    page, size = list[str](), 0
+    for row in map(json.dumps, rows):
+        if page and size + len(row) > PAGE:
+            yield f"[{','.join(page)}]"
+            page, size = [], 0
+        page.append(row)
+        size += len(row)
+    yield f"[{','.join(page)}]"
 
 
 def _row(
@@ -405,6 +439,7 @@ def _stored_row(content: Any, destination: Destination, now: datetime, occasion:
         "fingerprints": [alert["fingerprint"] for alert in content.get("alerts", ())],
         "message": told,
         "state": "pending",
-        "due_at": now,
-        "published_at": now,
+        "reason": "",
+        "due_at": now.isoformat(),
+        "published_at": now.isoformat(),
     }

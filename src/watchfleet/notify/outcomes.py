@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -19,6 +20,7 @@ from watchfleet.redact import redact
 
 TRIES: Final = "notification_tries_total"
 ERROR_CAP: Final = 2_000
+Printable = Callable[[str], str]
 _RECORD = text(
     """
     UPDATE outbox
@@ -62,7 +64,8 @@ def record(
     The token alone decides: what was sent counts as sent also when the lease has ended meanwhile, unless
     another worker has taken the row.
     """
-    rows = [_row(claimed, outcome, now) for claimed, outcome in tried]
+    printable = cache(_printable)  # what receivers say is mostly the same
+    rows = [_row(claimed, outcome, now, printable) for claimed, outcome in tried]
     ours = frozenset(connection.scalars(_RECORD, {"rows": json.dumps(rows), "now": now}))
     tally = Tally()
     kinds = Counter(
@@ -77,27 +80,27 @@ def record(
     return Recorded(ours, wake, frozenset(closed))
 
 
-def _row(claimed: Claim, outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _row(claimed: Claim, outcome: Outcome, now: datetime, printable: Printable) -> dict[str, Any]:
     """A row of `_RECORD`; without `due_at` it is the last try."""
     return {
         "id": claimed.id,
         "token": str(claimed.token),
         "state": outcome.state,
         "reason": outcome.reason,
-        "detail": _printable(outcome.detail),
-        "receipt": _redacted(asdict(outcome.receipt)) if outcome.receipt else None,
+        "detail": printable(outcome.detail),
+        "receipt": _redacted(asdict(outcome.receipt), printable) if outcome.receipt else None,
         "due_at": None if outcome.wait is None else (now + timedelta(seconds=outcome.wait)).isoformat(),
     }
 
 
-def _redacted(value: Any) -> Any:
+def _redacted(value: Any, printable: Printable) -> Any:
     if isinstance(value, str):
-        return _printable(value)
+        return printable(value)
     if isinstance(value, dict):
-        return {_printable(str(name)): _redacted(part) for name, part in value.items()}
+        return {printable(str(name)): _redacted(part, printable) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_redacted(part) for part in value]
-    return value if isinstance(value, int | None) else _printable(str(value))
+        return [_redacted(part, printable) for part in value]
+    return value if isinstance(value, int | None) else printable(str(value))
 
 
 def _printable(text: str) -> str:
