@@ -60,9 +60,7 @@ def flush(
     for group in found:
         looks.look(group, states[group.id])
     wake = outbox.write(connection, looks.notices, now, published=published)
-    told.write(connection, looks.entries)
-    told.note_first(connection, looks.first, now)
-    told.leave(connection, looks.over)
+    told.write(connection, looks.entries, looks.first, looks.over, now)
     groups.set_next_looks(connection, looks.next)
     times = [look.due_at for look in looks.next.values() if look.due_at is not None]
     return Flushed(wake, min(times, default=None))

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from watchfleet.db.tables import notify_gate, outbox
@@ -13,6 +14,14 @@ from watchfleet.model import Destination
 from watchfleet.notify.gate import TRIPPED, Gate, after
 from watchfleet.notify.retry import Outcome
 
+_TROUBLED: Final = text(
+    """
+    SELECT channel, receiver, "position" FROM notify_gate
+    JOIN unnest(CAST(:channels AS text[]), CAST(:receivers AS text[]), CAST(:positions AS smallint[]))
+        AS asked (channel, receiver, "position") USING (channel, receiver, "position")
+    WHERE failures > 0 OR open_until IS NOT NULL
+    """
+)
 Key = tuple[str, str, int]
 """Channel, receiver and position: those who share an address, whatever their part."""
 
@@ -85,7 +94,7 @@ def opens_at() -> ColumnElement[datetime]:
     return select(times).where(_of_row()).correlate(outbox).scalar_subquery()
 
 
-def is_open(now: datetime) -> ColumnElement[bool]:
+def is_open(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """Whether the gate of a row of the outbox lets something through now."""
     closed = or_(notify_gate.c.token_at > now, notify_gate.c.open_until > now)
     return ~exists().where(_of_row(), closed).correlate(outbox)
@@ -102,10 +111,9 @@ def failing_since() -> ColumnElement[datetime]:
 
 
 def _troubled(connection: Connection, keys: Iterable[Key]) -> set[Key]:
-    columns = (notify_gate.c.channel, notify_gate.c.receiver, notify_gate.c.position)
-    failing = or_(notify_gate.c.failures > 0, notify_gate.c.open_until.is_not(None))
-    rows = connection.execute(select(*columns).where(tuple_(*columns).in_(sorted(keys)), failing))
-    return {(row.channel, row.receiver, row.position) for row in rows}
+    channels, receivers, positions = zip(*keys, strict=True)
+    asked = {"channels": list(channels), "receivers": list(receivers), "positions": list(positions)}
+    return {tuple(row) for row in connection.execute(_TROUBLED, asked)}
 
 
 def _of_row() -> ColumnElement[bool]:

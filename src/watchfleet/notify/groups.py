@@ -21,23 +21,24 @@ _GROUPS: Final = UUID("0b6f8f5e-2a53-5c0e-8c2e-6a8f0c1d7b11")
 
 _PLACE = text(
     """
-    INSERT INTO notify_group (route, labels, group_key, digest, channels, due_at, updated_at)
-    SELECT route, labels, group_key, digest, channels, due_at, :now
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
-        route text, labels jsonb, group_key text, digest uuid, channels text[], due_at timestamptz
+    WITH placed AS (
+        INSERT INTO notify_group (route, labels, group_key, digest, channels, due_at, updated_at)
+        SELECT route, labels, group_key, digest, channels, due_at, :now
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+            route text, labels jsonb, group_key text, digest uuid, channels text[], due_at timestamptz
+        )
+        ORDER BY digest
+        ON CONFLICT (digest) DO UPDATE SET
+            updated_at = EXCLUDED.updated_at, due_at = COALESCE(notify_group.due_at, EXCLUDED.due_at)
+        RETURNING *, xmax = 0 AS is_new
+    ), joined AS (
+        INSERT INTO notify_member (group_id, fingerprint)
+        SELECT placed.id, member.fingerprint
+        FROM jsonb_to_recordset(CAST(:members AS jsonb)) AS member (digest uuid, fingerprint text)
+        JOIN placed USING (digest)
+        ON CONFLICT DO NOTHING
     )
-    ORDER BY digest
-    ON CONFLICT (digest) DO UPDATE SET
-        updated_at = EXCLUDED.updated_at, due_at = COALESCE(notify_group.due_at, EXCLUDED.due_at)
-    RETURNING *, xmax = 0 AS is_new
-    """
-)
-_JOIN = text(
-    """
-    INSERT INTO notify_member (group_id, fingerprint)
-    SELECT group_id, fingerprint
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (group_id bigint, fingerprint text)
-    ON CONFLICT DO NOTHING
+    SELECT * FROM placed
     """
 )
 _CLAIM = text(
@@ -114,13 +115,13 @@ def place(
     if not wanted:
         return [], None
     given = [one.row(digest, now) for digest, one in wanted.items()]
-    rows = connection.execute(_PLACE, {"rows": json.dumps(given), "now": now}).all()
-    joined = [
-        {"group_id": row.id, "fingerprint": alert.fingerprint}
-        for row in rows
-        for alert in wanted[str(row.digest)].members
+    members = [
+        {"digest": digest, "fingerprint": alert.fingerprint}
+        for digest, one in wanted.items()
+        for alert in one.members
     ]
-    connection.execute(_JOIN, {"rows": json.dumps(joined)})
+    parameters = {"rows": json.dumps(given), "members": json.dumps(members), "now": now}
+    rows = connection.execute(_PLACE, parameters).all()
     at_once, later = [], []
     for row in rows:
         if wanted[str(row.digest)].is_due(row, now):

@@ -8,10 +8,11 @@ repeated, both by `sweep`. Every row ends as sent, dead, grouped or suppressed.
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -19,19 +20,22 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     Row,
     ScalarSelect,
+    Select,
     and_,
+    bindparam,
     case,
     exists,
     select,
     text,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from watchfleet.db.tables import outbox
 from watchfleet.errors import DeliveryError
-from watchfleet.metrics.counters import Tally
 from watchfleet.model import Destination, Message, Receipt
 from watchfleet.notify import gates
 from watchfleet.notify.gate import Gate, admit
@@ -57,19 +61,23 @@ _EARLIER, _DIGEST, _CONTINUED = (outbox.alias(name) for name in ("earlier", "dig
 _RECEIPT: Final = TypeAdapter(Receipt)
 _INSERT: Final = text(
     """
-    INSERT INTO outbox (
-        delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
-        instead_of, state, reason, due_at, published_at, finished_at
+    WITH written AS (
+        INSERT INTO outbox (
+            delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
+            instead_of, state, reason, due_at, published_at, finished_at
+        )
+        SELECT delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
+               instead_of, state, reason, due_at, published_at, finished_at
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+            delivery_id text, event_id bigint, channel text, receiver text, "position" smallint, part text,
+            order_key text, fingerprints text[], message jsonb, instead_of bigint, state text, reason text,
+            due_at timestamptz, published_at timestamptz, finished_at timestamptz
+        )
+        ON CONFLICT (delivery_id) DO NOTHING
+        RETURNING channel
     )
-    SELECT delivery_id, event_id, channel, receiver, "position", part, order_key, fingerprints, message,
-           instead_of, state, reason, due_at, published_at, finished_at
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
-        delivery_id text, event_id bigint, channel text, receiver text, "position" smallint, part text,
-        order_key text, fingerprints text[], message jsonb, instead_of bigint, state text, reason text,
-        due_at timestamptz, published_at timestamptz, finished_at timestamptz
-    )
-    ON CONFLICT (delivery_id) DO NOTHING
-    RETURNING channel
+    INSERT INTO counter_delta (name, labels, value)
+    SELECT :counter, jsonb_build_object('channel', channel), count(*) FROM written GROUP BY channel
     """
 )
 
@@ -239,28 +247,13 @@ def claim(
 
     The caller commits before it sends.
     """
-    candidates = connection.execute(
-        select(outbox.c.id, *_DESTINATION)
-        .where(outbox.c.channel == channel, outbox.c.due_at <= now, is_next(), gates.is_open(now))
-        .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=outbox)
-    ).all()
+    due = {"channel": channel, "now": now, "limit": limit}
+    candidates = connection.execute(_candidates(), due).all()
     admitted = _admitted(connection, candidates, receivers, now)
+    if not admitted:
+        return Claimed((), exhausted=not candidates)
     token = uuid4()
-    rows = connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(admitted), waiting())
-        .values(state="sending", token=token, leased_until=now + LEASE, attempts=outbox.c.attempts + 1)
-        .returning(
-            outbox.c.id,
-            outbox.c.delivery_id,
-            *_DESTINATION,
-            outbox.c.attempts,
-            outbox.c.message,
-            _previous().label("previous"),
-        )
-    )
+    rows = connection.execute(_take(), {"admitted": admitted, "token": token, "leased_until": now + LEASE})
     claims = {row.id: _claim(row, token) for row in rows}
     return Claimed(tuple(claims[id_] for id_ in admitted if id_ in claims), exhausted=not candidates)
 
@@ -343,6 +336,43 @@ def is_next() -> ColumnElement[bool]:
     return and_(waiting(), ~unfinished, ~in_a_digest)
 
 
+# A statement takes milliseconds to make, and every claim needs these.
+@cache
+def _candidates() -> Select[Any]:
+    now = bindparam("now", type_=DateTime(timezone=True))
+    return (
+        select(outbox.c.id, *_DESTINATION)
+        .where(
+            outbox.c.channel == bindparam("channel"), outbox.c.due_at <= now, is_next(), gates.is_open(now)
+        )
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True, of=outbox)
+    )
+
+
+@cache
+def _take() -> ReturningUpdate[Any]:
+    return (
+        update(outbox)
+        .where(outbox.c.id.in_(bindparam("admitted", expanding=True)), waiting())
+        .values(
+            state="sending",
+            token=bindparam("token"),
+            leased_until=bindparam("leased_until"),
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(
+            outbox.c.id,
+            outbox.c.delivery_id,
+            *_DESTINATION,
+            outbox.c.attempts,
+            outbox.c.message,
+            _previous().label("previous"),
+        )
+    )
+
+
 def _admitted(
     connection: Connection, candidates: Sequence[Any], receivers: Receivers, now: datetime
 ) -> list[int]:
@@ -393,13 +423,8 @@ def _previous() -> "ScalarSelect[Any]":
 
 def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows and count them; a delivery that is there already is left as it is."""
-    written: Counter[str] = Counter()
     for page in _pages(rows):
-        written.update(connection.scalars(_INSERT, {"rows": page}))
-    tally = Tally()
-    for channel, count in written.items():
-        tally.add(CREATED, count, {"channel": channel})
-    tally.save(connection)
+        connection.execute(_INSERT, {"rows": page, "counter": CREATED})
 
 
 def _pages(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from watchfleet.metrics.counters import INSERT as COUNT
 from watchfleet.metrics.counters import Tally
 from watchfleet.notify import gates
 from watchfleet.notify.outbox import Claim, tell_fallbacks
@@ -22,19 +23,22 @@ TRIES: Final = "notification_tries_total"
 ERROR_CAP: Final = 2_000
 Printable = Callable[[str], str]
 _RECORD = text(
-    """
-    UPDATE outbox
-    SET state = given.state, reason = given.reason, last_error = given.detail, receipt = given.receipt,
-        leased_until = NULL,
-        due_at = coalesce(given.due_at, outbox.due_at),
-        finished_at = CASE WHEN given.due_at IS NULL THEN CAST(:now AS timestamptz) END,
-        published_at = CASE WHEN given.due_at IS NULL THEN outbox.published_at END
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
-        id bigint, token uuid, state text, reason text, detail text, receipt jsonb, due_at timestamptz
-    )
-    WHERE outbox.id = given.id AND outbox.token = given.token
-    RETURNING outbox.id
-    """
+    f"""
+    WITH recorded AS (
+        UPDATE outbox
+        SET state = given.state, reason = given.reason, last_error = given.detail, receipt = given.receipt,
+            leased_until = NULL,
+            due_at = coalesce(given.due_at, outbox.due_at),
+            finished_at = CASE WHEN given.due_at IS NULL THEN CAST(:now AS timestamptz) END,
+            published_at = CASE WHEN given.due_at IS NULL THEN outbox.published_at END
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+            id bigint, token uuid, state text, reason text, detail text, receipt jsonb, due_at timestamptz
+        )
+        WHERE outbox.id = given.id AND outbox.token = given.token
+        RETURNING outbox.id
+    ), counted AS ({COUNT})
+    SELECT id FROM recorded
+    """  # noqa: S608 - all of it is ours
 )
 
 
@@ -66,18 +70,20 @@ def record(
     """
     printable = cache(_printable)  # what receivers say is mostly the same
     rows = [_row(claimed, outcome, now, printable) for claimed, outcome in tried]
-    ours = frozenset(connection.scalars(_RECORD, {"rows": json.dumps(rows), "now": now}))
-    tally = Tally()
-    kinds = Counter(
-        (claimed.destination.channel, outcome.state, outcome.reason) for claimed, outcome in tried
-    )
-    for (channel, state, reason), count in kinds.items():
-        tally.add(TRIES, count, {"channel": channel, "outcome": state, "reason": reason})
-    tally.save(connection)
+    given = {"rows": json.dumps(rows), "now": now, **_tries(tried).columns()}
+    ours = frozenset(connection.scalars(_RECORD, given))
     dead = [claimed.id for claimed, outcome in tried if outcome.state == "dead" and claimed.id in ours]
     wake = tell_fallbacks(connection, dead, receivers, now)
     closed = gates.settle(connection, [(claimed.destination, outcome) for claimed, outcome in tried], now)
     return Recorded(ours, wake, frozenset(closed))
+
+
+def _tries(tried: Sequence[tuple[Claim, Outcome]]) -> Tally:
+    kinds = Counter((claimed.destination.channel, one.state, one.reason) for claimed, one in tried)
+    tally = Tally()
+    for (channel, state, reason), count in kinds.items():
+        tally.add(TRIES, count, {"channel": channel, "outcome": state, "reason": reason})
+    return tally
 
 
 def _row(claimed: Claim, outcome: Outcome, now: datetime, printable: Printable) -> dict[str, Any]:

@@ -17,32 +17,27 @@ Place = tuple[int, Destination]
 
 _WRITE: Final = text(
     """
+    WITH first AS (
+        UPDATE notify_member SET told_at = :now
+        FROM jsonb_to_recordset(CAST(:first AS jsonb)) AS given (group_id bigint, fingerprint text)
+        WHERE notify_member.group_id = given.group_id AND notify_member.fingerprint = given.fingerprint
+          AND notify_member.told_at IS NULL
+    ), gone AS (
+        DELETE FROM notify_member
+        USING jsonb_to_recordset(CAST(:over AS jsonb)) AS given (group_id bigint, fingerprint text)
+        WHERE notify_member.group_id = given.group_id AND notify_member.fingerprint = given.fingerprint
+    )
     INSERT INTO notify_log (
         group_id, step, channel, receiver, "position", part, firing, resolved, told, fired, sent_at
     )
     SELECT group_id, step, channel, receiver, position, part, firing, resolved, told, fired, sent_at
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
+    FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS given (
         group_id bigint, step smallint, channel text, receiver text, "position" smallint, part text,
         firing text[], resolved text[], told text[], fired jsonb, sent_at timestamptz
     )
     ON CONFLICT (group_id, step, channel, receiver, "position", part) DO UPDATE SET
         firing = EXCLUDED.firing, resolved = EXCLUDED.resolved, told = EXCLUDED.told,
         fired = EXCLUDED.fired, sent_at = EXCLUDED.sent_at
-    """
-)
-_FIRST: Final = text(
-    """
-    UPDATE notify_member SET told_at = :now
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (group_id bigint, fingerprint text)
-    WHERE notify_member.group_id = given.group_id AND notify_member.fingerprint = given.fingerprint
-      AND notify_member.told_at IS NULL
-    """
-)
-_LEAVE: Final = text(
-    """
-    DELETE FROM notify_member
-    USING jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (group_id bigint, fingerprint text)
-    WHERE notify_member.group_id = given.group_id AND notify_member.fingerprint = given.fingerprint
     """
 )
 
@@ -56,25 +51,30 @@ def read(connection: Connection, groups: Sequence[int]) -> dict[int, dict[Place,
     return found
 
 
-def write(connection: Connection, entries: Mapping[tuple[int, Place], Entry]) -> None:
-    """Note what was told."""
-    if entries:
-        rows = [_row(group, place, entry) for (group, place), entry in entries.items()]
-        connection.execute(_WRITE, {"rows": json.dumps(rows)})
+def write(
+    connection: Connection,
+    entries: Mapping[tuple[int, Place], Entry],
+    first: Iterable[tuple[int, str]],
+    over: Iterable[tuple[int, str]],
+    now: datetime,
+) -> None:
+    """Note what was told.
 
-
-def note_first(connection: Connection, told: Iterable[tuple[int, str]], now: datetime) -> None:
-    """Note when members of groups were told of first, from which escalations count."""
-    rows = _members(told)
-    if rows:
-        connection.execute(_FIRST, {"rows": json.dumps(rows), "now": now})
-
-
-def leave(connection: Connection, over: Iterable[tuple[int, str]]) -> None:
-    """Take alerts that are over, and told to be, out of their groups."""
-    rows = _members(over)
-    if rows:
-        connection.execute(_LEAVE, {"rows": json.dumps(rows)})
+    Args:
+        connection: In a transaction that holds the groups.
+        entries: What each destination has been told, by group.
+        first: Alerts by group of which somebody is told now: an escalation counts from the first time.
+        over: Alerts that are over, and told to be, which leave their groups. None of them is in `first`.
+        now: The present.
+    """
+    given = {
+        "entries": [_row(group, place, entry) for (group, place), entry in entries.items()],
+        "first": _members(first),
+        "over": _members(over),
+    }
+    if any(given.values()):
+        texts = {name: json.dumps(rows) for name, rows in given.items()}
+        connection.execute(_WRITE, {**texts, "now": now})
 
 
 def _members(pairs: Iterable[tuple[int, str]]) -> list[dict[str, Any]]:
