@@ -21,7 +21,7 @@ from watchfleet.model import Kind
 
 REMEMBERED: Final = 200_000
 """How many series a process remembers the numbers of."""
-LISTS: Final = 4
+LISTS: Final = 32
 """How many lists of series are remembered as batches bring them: a client sends the same again and again."""
 LONGEST_LIST: Final = 5_000
 """A list with more series is not."""

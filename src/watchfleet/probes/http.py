@@ -32,6 +32,15 @@ _TLS_VERDICTS: Final = {  # OpenSSL's X509_V_*
     10: Reason.TLS_EXPIRED,
     62: Reason.TLS_WRONG_HOST,
 }
+_MOMENTS: Final = (
+    pycurl.NAMELOOKUP_TIME,
+    pycurl.CONNECT_TIME,
+    pycurl.APPCONNECT_TIME,
+    pycurl.PRETRANSFER_TIME,
+    pycurl.STARTTRANSFER_TIME,
+    pycurl.TOTAL_TIME,
+)
+_PHASES: Final = tuple({"phase": name} for name in ("resolve", "connect", "tls", "processing", "transfer"))
 HEADERS_CAP: Final = 200
 AGAIN_MS: Final = 2_000
 """The longest second look at a certificate that is not valid, in milliseconds."""
@@ -110,7 +119,8 @@ class _Exchange:
         self._prepare(round(target.timeout.total_seconds() * 1000))
 
     def _prepare(self, timeout: int) -> None:
-        curl, options = self.curl, self._options
+        # To look a method of libcurl's up costs more than most calls.
+        setopt, options = self.curl.setopt, self._options
         for option, value in (
             (pycurl.URL, options.url),
             (pycurl.NOSIGNAL, 1),
@@ -131,15 +141,15 @@ class _Exchange:
             (pycurl.HTTP_VERSION, _ASKED_VERSIONS[options.http_version]),
             (pycurl.OPENSOCKETFUNCTION, self._open),
         ):
-            curl.setopt(option, value)
+            setopt(option, value)
         if options.expected_headers:
-            curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
+            setopt(pycurl.HEADERFUNCTION, self._take_header)
         if options.is_https:
-            curl.setopt(pycurl.OPT_CERTINFO, 1)
+            setopt(pycurl.OPT_CERTINFO, 1)
             if "OpenSSL/3" in pycurl.version:
-                curl.setopt(pycurl.SSL_EC_CURVES, CURVES)
+                setopt(pycurl.SSL_EC_CURVES, CURVES)
         for option, path in _authorities(options):
-            curl.setopt(option, path)
+            setopt(option, path)
         self._prepare_request()
 
     def _prepare_request(self) -> None:
@@ -248,27 +258,17 @@ class _Exchange:
 
     def _phases(self) -> list[Measurement]:
         """Seconds that each phase took, by blackbox_exporter's names."""
-        at = {
-            name: float(self.curl.getinfo(moment))
-            for name, moment in (
-                ("resolve", pycurl.NAMELOOKUP_TIME),
-                ("connect", pycurl.CONNECT_TIME),
-                ("tls", pycurl.APPCONNECT_TIME),
-                ("request", pycurl.PRETRANSFER_TIME),
-                ("answer", pycurl.STARTTRANSFER_TIME),
-                ("end", pycurl.TOTAL_TIME),
-            )
-        }
-        phases = {
-            "resolve": at["resolve"],
-            "connect": at["connect"] - at["resolve"],
-            "tls": at["tls"] - at["connect"],
-            "processing": at["answer"] - at["request"],
-            "transfer": at["end"] - at["answer"] if at["answer"] else 0.0,
-        }
+        resolved, connected, secured, asked, answered, ended = map(self.curl.getinfo, _MOMENTS)
+        seconds = (
+            resolved,
+            connected - resolved,
+            secured - connected,
+            answered - asked,
+            ended - answered if answered else 0.0,
+        )
         return [
-            Measurement("probe_http_duration_seconds", max(0.0, seconds), {"phase": phase})
-            for phase, seconds in phases.items()
+            Measurement("probe_http_duration_seconds", max(0.0, one), labels)
+            for one, labels in zip(seconds, _PHASES, strict=True)
         ]
 
 

@@ -7,8 +7,9 @@ look-up that still hangs, and a new one reads the certificate authorities anew.
 
 import selectors
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Semaphore
 from typing import Final
 
 import pycurl
@@ -53,6 +54,10 @@ class Loop:
 
     def _step(self, deadline: Deadline) -> None:
         ready = self._selector.select(self._wait(deadline))
+        with _turn:
+            self._act(ready)
+
+    def _act(self, ready: Iterable[tuple[selectors.SelectorKey, int]]) -> None:
         if self._wake_at is not None and time.monotonic() >= self._wake_at:
             self._wake_at = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -90,6 +95,9 @@ class Loop:
 
 
 _idle: list[Loop] = []
+_turn: Final = Semaphore(2)
+"""Held while a loop acts. Each of libcurl's calls lets the interpreter go: among many loops that act at once
+it is handed to and fro at every one, which costs more than the transfers. Two keep two processors busy."""
 
 
 @contextmanager
