@@ -189,3 +189,6 @@ def check_api(slow: dict[str, Any]) -> None:
     assert (len(one["queries"]), one["slow"][0]["task"]) == (1, "shop.pay")
     assert client.get("/api/queries/absent", headers=headers).status_code == 404
     assert client.get("/api/queries").status_code == 401
+    told = client.get("/metrics").text
+    assert f'db_query_load_ratio{{fingerprint="{slow["fingerprint"]}"}}' in told
+    assert "cancelled" not in told, "who has no token sees no statement"

@@ -22,13 +22,14 @@ from watchfleet.notify import circuits
 from watchfleet.probes.health import Grade
 from watchfleet.probes.targets import get_targets
 from watchfleet.settings import get_settings
-from watchfleet.web import families
+from watchfleet.web import families, query_families
 from watchfleet.web.health import EXTENSION as MONITOR
 from watchfleet.web.monitor import Monitor
 from watchfleet.web.snapshot import Snapshot
 
 EXTENSION: Final = "watchfleet_registry"
 RENEWED_EVERY: Final = 3.0
+QUERIES_RENEWED_EVERY: Final = 15.0
 PATIENCE: Final = 2.0
 KEPT_SECONDS: Final = 60.0
 """How old the store's totals may be before they are left out: absent is better than wrong."""
@@ -63,6 +64,7 @@ class FleetCollector(Collector):
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._store = Snapshot(_read_store, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
+        self._queries = Snapshot(_read_queries, fresh=QUERIES_RENEWED_EVERY, usable=KEPT_SECONDS)
         self._circuits = [
             Snapshot(read, fresh=RENEWED_EVERY, usable=RENEWED_EVERY)
             for read in (_read_breakers, _read_channels)
@@ -76,6 +78,9 @@ class FleetCollector(Collector):
         yield from self._health(now)
         yield from self._totals()
         yield from families.of_breakers(self._standing(), now)
+        queries = self._queries.get(PATIENCE)
+        if queries is not None and queries.age <= KEPT_SECONDS:
+            yield from query_families.of_load(queries.value)
 
     def _health(self, now: float) -> Iterator[Metric]:
         found = self._monitor.health()
@@ -113,6 +118,11 @@ def _read_breakers() -> list[Statistics]:
 def _read_channels() -> list[Statistics]:
     with transaction() as connection:
         return circuits.read(connection, utcnow())
+
+
+def _read_queries() -> query_families.Load:
+    with transaction() as connection:
+        return query_families.read_load(connection, utcnow())
 
 
 def _broken() -> int:
