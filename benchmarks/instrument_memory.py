@@ -20,7 +20,7 @@ from watchfleet.instrument.bursts import BOOKKEEPING, Bursts, Order
 from watchfleet.instrument.client import Client
 from watchfleet.instrument.lifetime import lifetime
 from watchfleet.instrument.shipping import Broker
-from watchfleet.instrument.vitals import PERIOD, Vitals
+from watchfleet.instrument.vitals import PERIOD, SLOW, Vitals
 from watchfleet.model import Activity
 
 TASKS: Final = 200
@@ -54,7 +54,8 @@ def main() -> None:
     rounds = 3 if _harness.quick() else 9
     lifetime.client = recorder = Recorder()
     vitals = Vitals()
-    sample = _cpu(vitals._take, 200)  # noqa: SLF001 - what is measured
+    sample = _cpu(vitals._take, 20 * SLOW)  # noqa: SLF001 - what is measured
+    usual = _usual(vitals)
     vitals.begin()  # gives its place up
     plain, during, after, always = [], [], [], []
     for _ in range(rounds):
@@ -75,7 +76,9 @@ def main() -> None:
         ours=round(100 * sample / PERIOD, 5),
         peer=100 * GOAL,
         unit="% of CPU",
-        sample_us=round(1e6 * sample, 1),
+        sample_us=round(1e6 * usual, 1),
+        sample_goal="<= 50 us, without what is taken at each tenth",
+        sample_mean_us=round(1e6 * sample, 1),
         task_us=round(1e6 * base, 1),
         slower={
             "during a snapshot": round(median(during) / base, 2),
@@ -92,6 +95,15 @@ def main() -> None:
         },
         left_tracing=tracemalloc.is_tracing(),
     )
+
+
+def _usual(vitals: Vitals) -> float:
+    """CPU seconds of a sample, but for those which also ask what takes milliseconds to find out."""
+    taken = []
+    for _ in range(50):
+        vitals._take()  # noqa: SLF001 - likewise
+        taken.append(_cpu(vitals._take, SLOW - 1))  # noqa: SLF001 - likewise
+    return median(taken)
 
 
 def _snapshot() -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_STATM: Final = Path("/proc/self/statm")
+_STATM: Final = "/proc/self/statm"
 _ROLLUP: Final = Path("/proc/self/smaps_rollup")
 _CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
 # macOS counts bytes, others kilobytes.
@@ -17,9 +17,18 @@ _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 def resident_bytes() -> int:
     """What of its memory is in RAM; where the system does not tell, the most that it ever was."""
     try:
-        return int(_STATM.read_bytes().split()[1]) * _PAGE
+        return int(_read(_STATM).split()[1]) * _PAGE
     except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _read(path: str) -> bytes:
+    """A short file of the system's, at half the cost of a file object; it may be read after every task."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, 1000)
+    finally:
+        os.close(file)
 
 
 def unique_bytes() -> int | None:
