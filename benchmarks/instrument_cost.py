@@ -41,8 +41,8 @@ def main() -> None:
     tasks = 1000 if _harness.quick() else 5_000
     with ExitStack() as stack:
         broker = stack.enter_context(_worker.broker())
-        sink = stack.enter_context(_sink())
-        hosts = {name: stack.enter_context(_host(name, broker, sink)) for name in CONTESTANTS}
+        address = stack.enter_context(sink())
+        hosts = {name: stack.enter_context(_host(name, broker, address)) for name in CONTESTANTS}
         for host in hosts.values():
             host(tasks // 10)
         found: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
@@ -64,7 +64,8 @@ def main() -> None:
 
 
 @contextmanager
-def _sink() -> Iterator[str]:
+def sink() -> Iterator[str]:
+    """A receiver that takes whatever is posted, in a process of its own; its address."""
     with subprocess.Popen([sys.executable, "-c", _SINK], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:
