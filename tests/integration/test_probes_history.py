@@ -14,14 +14,15 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from support.servers import use_environment
 from support.web_server import WebServer, serving
 
 from tasks.upkeep import prune_history
 from watchfleet.cli import cli
 from watchfleet.clock import utcnow
-from watchfleet.db.engine import transaction
+from watchfleet.db.engine import get_engine, transaction
 from watchfleet.model import ProbeResult, Status
 from watchfleet.probes import history, places, rounds
 from watchfleet.probes.dispatch import dispatch, sync
@@ -29,6 +30,7 @@ from watchfleet.probes.history import Interval
 from watchfleet.probes.record import Found, record
 from watchfleet.probes.recorder import Recorder
 from watchfleet.probes.targets import get_targets
+from watchfleet.probes.uptime import DAY, uptime
 from watchfleet.web import board
 from watchfleet.web.app import create_app
 from watchfleet.web.health import health
@@ -123,6 +125,58 @@ def test_what_has_not_ended_is_read_before_all_else(environment: pytest.MonkeyPa
         found = history.intervals(connection, START, START + timedelta(minutes=7), ["shop", "ledger"])
     assert [one.is_open for one in found["ledger"]] == [True]
     assert [one.is_open for one in found["shop"]] == [False, False, True]
+
+
+def was(name: str, spans: list[tuple[datetime, datetime, str]]) -> None:
+    """Put statuses into the history: from when, until when, what."""
+    query = text(
+        "INSERT INTO probe_status (target, started_at, ended_at, status)"
+        " VALUES (:name, :start, :end, :status)"
+    )
+    with transaction() as connection:
+        connection.execute(
+            query, [{"name": name, "start": one, "end": end, "status": state} for one, end, state in spans]
+        )
+
+
+def test_the_store_adds_up_days_as_one_would_by_hand() -> None:
+    """Statuses that began before the first day, change in a day, end at midnight, last a day and go on."""
+    first = NOW.replace(hour=0, minute=0, second=0) - 3 * DAY
+    ends = [first + timedelta(hours=hours) for hours in (-48, 3, 23.5, 48, 71.9)]
+    was("shop", list(zip(ends, ends[1:], ["down", "up", "degraded", "down"], strict=False)))
+    course("search: beta", "uudu", NOW - timedelta(minutes=3))
+    names = ["shop", "search: beta", "ledger"]
+    with transaction() as connection:
+        found = history.daily(connection, first, 4, NOW, names)
+        known = history.intervals(connection, first, NOW, names)
+    days = [first + place * DAY for place in range(4)]
+    for name in names:
+        expected = [uptime(known.get(name, ()), day, day + DAY).seconds for day in days]
+        assert [one.seconds for one in found[name]] == [pytest.approx(seconds) for seconds in expected]
+    assert [one.worst for one in found["shop"]] == [Status.DOWN, Status.DEGRADED, Status.DOWN, None]
+    assert sum(one.seconds[Status.UP] for one in found["search: beta"]) == 120
+
+
+def test_what_the_status_page_reads_does_not_grow_with_changes_of_status() -> None:
+    ends = [NOW - timedelta(minutes=number) for number in range(2 * 1440 + 1)]
+    was("shop", list(zip(ends[1:], ends, ["down", "up"] * 1440, strict=False)))
+    reader, rows = board.Reader(), list[int]()
+
+    def counted(_connection: object, cursor: DBAPICursor, *_: object) -> None:
+        rows.append(max(0, cursor.rowcount))
+
+    event.listen(get_engine(), "after_cursor_execute", counted)
+    try:
+        shown = reader.read()
+        first = sum(rows)
+        again = reader.read()
+    finally:
+        event.remove(get_engine(), "after_cursor_execute", counted)
+    assert shown.line("shop").whole.ratio == pytest.approx(0.5)
+    assert [one.start for one in shown.incidents[:2]] == [NOW - timedelta(minutes=m) for m in (1, 3)]
+    assert first <= board.MOST_INCIDENTS + 2 * 3
+    assert sum(rows) - first <= board.MOST_INCIDENTS + 2, "days that are over are not read again"
+    assert again.line("shop").days[:-1] == shown.line("shop").days[:-1]
 
 
 def test_a_target_that_is_configured_no_more_keeps_its_history() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
@@ -10,9 +10,12 @@ from sqlalchemy import Connection, Row, text
 from watchfleet.model import Status
 from watchfleet.probes.health import STALE_AFTER
 from watchfleet.probes.standings import Move
+from watchfleet.probes.uptime import DAY, Uptime, filled
 
 NOT_CHECKED: Final = "not_checked"
 """The reason for a time in which nobody looked."""
+AFFECTED: Final = (Status.DOWN, Status.DEGRADED)
+"""Statuses in which people were affected, or may have been."""
 MOST: Final = 50_000
 """Rows that are read at once, and that one run deletes; the next one goes on."""
 
@@ -31,13 +34,32 @@ _END_OTHERS: Final = text(
     "UPDATE probe_status SET ended_at = greatest(started_at, :now)"
     " WHERE ended_at IS NULL AND target <> ALL(CAST(:names AS text[]))"
 )
+_KNOWN: Final = (
+    "WITH known AS (SELECT span.*, ended_at IS NULL AS is_open, coalesce(ended_at, greatest(started_at,"
+    " least(:until, coalesce(checked_at + :stale_after * make_interval(secs => interval_seconds),"
+    " started_at)))) AS known_until FROM probe_status AS span"
+    " LEFT JOIN (SELECT name, checked_at, interval_seconds FROM probe_target) AS target ON name = span.target"
+    " WHERE (CAST(:names AS text[]) IS NULL OR span.target = ANY(:names))"
+    " AND coalesce(ended_at, 'infinity') > :since AND started_at < :until) "
+)
+"""What reaches into a time, and until when it is known: an open status, as long as its last check speaks."""
 _SPANS: Final = text(
-    "SELECT span.*, target.checked_at, target.interval_seconds FROM (SELECT * FROM probe_status"
-    " WHERE (CAST(:names AS text[]) IS NULL OR target = ANY(:names))"
-    " AND coalesce(ended_at, 'infinity') > :since AND started_at < :until"
-    " ORDER BY ended_at IS NOT NULL, started_at DESC, id DESC LIMIT :most) AS span"
-    " LEFT JOIN probe_target AS target ON target.name = span.target"
-    " ORDER BY span.target, span.started_at, span.id"
+    f"{_KNOWN}"  # noqa: S608 - ours
+    "SELECT * FROM (SELECT * FROM known ORDER BY is_open DESC, started_at DESC, id DESC LIMIT :most)"
+    " AS newest ORDER BY target, started_at, id"
+)
+_INCIDENTS: Final = text(
+    f"{_KNOWN}"  # noqa: S608 - ours
+    "SELECT * FROM known WHERE status = ANY(:affected) ORDER BY started_at DESC, id DESC LIMIT :most"
+)
+_DAYS: Final = text(
+    f"{_KNOWN}"  # noqa: S608 - ours
+    "SELECT target, status, day,"
+    " sum(least(ends, (day + 1) * 86400) - greatest(begins, day * 86400)) AS seconds"
+    " FROM (SELECT target, status, greatest(0, extract(epoch FROM started_at - :since)::float8) AS begins,"
+    " extract(epoch FROM least(known_until, :until) - :since)::float8 AS ends FROM known) AS part,"
+    " generate_series(floor(begins / 86400)::int, ceil(ends / 86400)::int - 1) AS day"
+    " GROUP BY target, status, day"
 )
 _NAMES: Final = text("SELECT DISTINCT target FROM probe_status ORDER BY target")
 _PRUNE: Final = text(
@@ -73,7 +95,7 @@ class Interval:
     @property
     def is_incident(self) -> bool:
         """Whether people were affected, or may have been."""
-        return self.status in {Status.DOWN, Status.DEGRADED}
+        return self.status in AFFECTED
 
 
 def note(connection: Connection, moves: Iterable[Move]) -> None:
@@ -131,10 +153,44 @@ def intervals(
         names: Of which targets; None for all, also those that are configured no more.
     """
     found: dict[str, list[Interval]] = {}
-    values = {"names": None if names is None else list(names), "since": since, "until": until, "most": MOST}
+    values = {**_within(since, until, names), "most": MOST}
     for row in connection.execute(_SPANS, values):
-        found.setdefault(row.target, []).append(_interval(row, until))
+        found.setdefault(row.target, []).append(_interval(row))
     return found
+
+
+def incidents(
+    connection: Connection, since: datetime, until: datetime, names: Sequence[str], most: int
+) -> list[Interval]:
+    """When targets were down or degraded between two times, the newest first, and so many at most."""
+    values = {**_within(since, until, names), "affected": list(map(str, AFFECTED)), "most": most}
+    return list(map(_interval, connection.execute(_INCIDENTS, values)))
+
+
+def daily(
+    connection: Connection, first: datetime, days: int, until: datetime, names: Sequence[str]
+) -> dict[str, list[Uptime]]:
+    """The uptime of targets on each of some days that follow each other, by name.
+
+    The store adds the times up: what is read grows with the targets, and not with how often they changed.
+
+    Args:
+        connection: Where to look.
+        first: When the first day begins.
+        days: How many.
+        until: The present, on one of the days or after them; what lies beyond it is unknown.
+        names: Of which targets.
+    """
+    end = min(until, first + days * DAY)
+    found = {name: [dict.fromkeys(Status, 0.0) for _ in range(days)] for name in names}
+    for row in connection.execute(_DAYS, _within(first, end, names)):
+        found[row.target][row.day][Status(row.status)] = row.seconds
+    return {name: [filled(seconds, DAY) for seconds in of_days] for name, of_days in found.items()}
+
+
+def _within(since: datetime, until: datetime, names: Sequence[str] | None) -> dict[str, Any]:
+    listed = None if names is None else list(names)
+    return {"names": listed, "since": since, "until": until, "stale_after": STALE_AFTER}
 
 
 def names(connection: Connection) -> list[str]:
@@ -147,17 +203,13 @@ def prune(connection: Connection, before: datetime) -> int:
     return connection.execute(_PRUNE, {"before": before, "most": MOST}).rowcount
 
 
-def _interval(row: "Row[Any]", until: datetime) -> Interval:
-    end = row.ended_at
-    if end is None:
-        spoken_for = row.checked_at + STALE_AFTER * timedelta(seconds=row.interval_seconds)
-        end = max(row.started_at, min(until, spoken_for))
+def _interval(row: "Row[Any]") -> Interval:
     return Interval(
         row.target,
         Status(row.status),
         row.started_at,
-        end,
-        row.ended_at is None,
+        row.known_until,
+        row.is_open,
         row.reason,
         row.detail,
         row.answer,

@@ -1,11 +1,13 @@
 """Uptime: how much of a time a target served, weighed by time and not by checks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from watchfleet.model import Status
+
+DAY: Final = timedelta(days=1)
 
 
 class Span(Protocol):
@@ -59,23 +61,6 @@ class Uptime:
         return next((status for status in order if self.seconds[status]), None)
 
 
-def daily(spans: Iterable[Span], first: datetime, days: int) -> list[Uptime]:
-    """The uptime of each of some days that follow each other.
-
-    Args:
-        spans: When it was what, none of them overlapping.
-        first: When the first day begins.
-        days: How many.
-    """
-    day = timedelta(days=1)
-    of_day: list[list[Span]] = [[] for _ in range(days)]
-    for span in spans:
-        begins, ends = (span.start - first) // day, -((first - span.end) // day)
-        for place in range(max(0, begins), min(days, ends)):
-            of_day[place].append(span)
-    return [uptime(some, first + place * day, first + (place + 1) * day) for place, some in enumerate(of_day)]
-
-
 def uptime(spans: Iterable[Span], start: datetime, end: datetime) -> Uptime:
     """How long a target was of each status between two times.
 
@@ -87,6 +72,15 @@ def uptime(spans: Iterable[Span], start: datetime, end: datetime) -> Uptime:
     lengths = dict.fromkeys(Status, timedelta(0))
     for span in spans:
         lengths[span.status] += max(timedelta(0), min(span.end, end) - max(span.start, start))
-    known = sum(lengths.values(), timedelta(0))
-    lengths[Status.UNKNOWN] += max(timedelta(0), end - start - known)
-    return Uptime({status: length.total_seconds() for status, length in lengths.items()})
+    return filled({status: length.total_seconds() for status, length in lengths.items()}, end - start)
+
+
+def filled(seconds: Mapping[Status, float], length: timedelta) -> Uptime:
+    """The uptime within a time of some length, of which what is not accounted for is unknown."""
+    rest = max(0.0, length.total_seconds() - sum(seconds.values()))
+    return Uptime({**seconds, Status.UNKNOWN: seconds[Status.UNKNOWN] + rest})
+
+
+def total(parts: Sequence[Uptime]) -> Uptime:
+    """The uptime of times together, none of them overlapping."""
+    return Uptime({status: sum(part.seconds[status] for part in parts) for status in Status})

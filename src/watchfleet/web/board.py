@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy import Connection
+
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
 from watchfleet.model import Status
@@ -12,7 +14,7 @@ from watchfleet.probes import history
 from watchfleet.probes.history import Interval
 from watchfleet.probes.probe import Target
 from watchfleet.probes.targets import get_targets
-from watchfleet.probes.uptime import Uptime, daily, uptime
+from watchfleet.probes.uptime import DAY, Uptime, total
 from watchfleet.web.snapshot import Snapshot
 
 DAYS: Final = 90
@@ -22,6 +24,8 @@ PATIENCE: Final = 2.0
 OTHERS: Final = ""
 """The group of targets that are in none."""
 MOST_INCIDENTS: Final = 50
+DAYS_OVER_KEPT: Final = timedelta(minutes=5)
+"""How long what was read of the days before today is shown: late results change the last of them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,37 +85,67 @@ class Board:
         return {**found, **({OTHERS: rest} if rest else {})}
 
 
-def read() -> Board:
-    """The board as the store has it.
+class Reader:
+    """Reads the board; of the days that are over only now and then, as they hardly change any more."""
 
-    Raises:
-        StoreUnavailableError: The store is away.
-    """
-    now = utcnow()
-    public = [target for target in get_targets() if target.public]
-    first = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
-    known: dict[str, list[Interval]] = {}
-    if public:
+    def __init__(self) -> None:
+        self._past: _Past | None = None
+
+    def read(self) -> Board:
+        """The board as the store has it.
+
+        Raises:
+            StoreUnavailableError: The store is away.
+        """
+        now = utcnow()
+        public = sorted((target for target in get_targets() if target.public), key=lambda one: one.name)
+        names = [target.name for target in public]
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        first = today - (DAYS - 1) * DAY
         with transaction() as connection:
-            known = history.intervals(connection, first, now, [target.name for target in public])
-    lines = [_line(target, known.get(target.name, []), first, now) for target in public]
-    incidents = [one for some in known.values() for one in some if one.is_incident]
-    newest = sorted(incidents, key=lambda one: one.start, reverse=True)[:MOST_INCIDENTS]
-    return Board(now, first, sorted(lines, key=lambda one: one.name), newest)
+            past = self._days_over(connection, first, now, names)
+            days = history.daily(connection, today, 1, now, names)
+            present = history.intervals(connection, now, now, names)
+            newest = history.incidents(connection, first, now, names, MOST_INCIDENTS)
+        lines = [
+            _line(target, present.get(target.name, ()), [*past[target.name], *days[target.name]], now)
+            for target in public
+        ]
+        return Board(now, first, lines, newest)
+
+    def _days_over(
+        self, connection: Connection, first: datetime, now: datetime, names: Sequence[str]
+    ) -> Mapping[str, Sequence[Uptime]]:
+        if self._past is None or not self._past.serves(first, now, names):
+            self._past = _Past(now, first, names, history.daily(connection, first, DAYS - 1, now, names))
+        return self._past.days
 
 
-def _line(target: Target, known: Sequence[Interval], first: datetime, now: datetime) -> Line:
-    last = known[-1] if known and known[-1].is_open and known[-1].end >= now else None
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The days before today, as they were read at some time."""
+
+    at: datetime
+    first: datetime
+    names: Sequence[str]
+    days: Mapping[str, Sequence[Uptime]]
+
+    def serves(self, first: datetime, now: datetime, names: Sequence[str]) -> bool:
+        return (self.first, self.names) == (first, names) and now - self.at < DAYS_OVER_KEPT
+
+
+def _line(target: Target, present: Sequence[Interval], days: Sequence[Uptime], now: datetime) -> Line:
+    last = next((one for one in present if one.is_open and one.end >= now), None)
     return Line(
         target.name,
         target.groups,
         last.status if last else Status.UNKNOWN,
         last.start if last else None,
-        daily(known, first, DAYS),
-        uptime(known, first, now),
+        days,
+        total(days),
     )
 
 
 def snapshot() -> Snapshot[Board]:
     """Reads the board when somebody asks, and not more often than it changes."""
-    return Snapshot(read, fresh=FRESH, usable=USABLE)
+    return Snapshot(Reader().read, fresh=FRESH, usable=USABLE)

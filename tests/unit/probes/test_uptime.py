@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from watchfleet.model import Status
 from watchfleet.probes.report import shown_length, shown_ratio
-from watchfleet.probes.uptime import Uptime, daily, uptime
+from watchfleet.probes.uptime import Uptime, total, uptime
 
 START = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -51,19 +51,13 @@ def test_each_second_counts_once_for_what_it_was(
     assert found.ratio == (served / judged if judged else None)
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(Status), st.integers(0, 100_000), st.integers(0, 200_000)), max_size=8)
-)
-def test_days_together_are_the_whole(given_parts: list[tuple[Status, int, int]]) -> None:
-    parts, now = list[Part](), -100_000
-    for status, pause, length in given_parts:
-        parts.append(Part(status, at(now + pause), at(now + pause + length)))
-        now += pause + length
-    days = daily(parts, START, 10)
-    whole = uptime(parts, START, START + timedelta(days=10))
-    assert len(days) == 10
-    for status in Status:
-        assert sum(day.seconds[status] for day in days) == whole.seconds[status]
+@given(PARTS, st.integers(-60, 60), st.integers(0, 200), st.integers(0, 200))
+def test_times_together_are_the_whole(
+    given_parts: list[tuple[Status, int, int]], begin: int, cut: int, rest: int
+) -> None:
+    parts, _ = laid_out(given_parts, begin)
+    both = [uptime(parts, at(0), at(cut)), uptime(parts, at(cut), at(cut + rest))]
+    assert total(both) == uptime(parts, at(0), at(cut + rest))
 
 
 @pytest.mark.parametrize(
