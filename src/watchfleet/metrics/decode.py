@@ -80,7 +80,7 @@ def of_samples(samples: Sequence[Sample]) -> Decoded:
     """What samples of our own are; each with an entry for its series, as hardly two are of the same one."""
     names, labels, kinds, ts, values = zip(*samples, strict=True) if samples else ((),) * 5
     return Decoded(
-        series=[[name, dict(own), str(kind)] for name, own, kind in zip(names, labels, kinds, strict=True)],
+        series=[[name, dict(own), kind.value] for name, own, kind in zip(names, labels, kinds, strict=True)],
         index=np.arange(len(samples)),
         ts=np.round(np.array(ts, np.float64) * 1e6).astype(np.int64),
         value=np.array(values, np.float64),

@@ -62,6 +62,9 @@ class Grade(StrEnum):
     FAIL = "fail"
 
 
+_FIELDS: Final = tuple(field.name for field in fields(Check))
+
+
 class Assessment(NamedTuple):
     """A grade and the named reason for it; empty for a pass."""
 
@@ -184,7 +187,7 @@ def overdue(
 
 
 def _encode(check: Check) -> str:
-    content = {field.name: getattr(check, field.name) for field in fields(check)}
+    content = {name: getattr(check, name) for name in _FIELDS}
     content["values"] = [[name, value, dict(labels)] for name, value, labels in check.values]
     return json.dumps(content, separators=(",", ":"))
 

@@ -286,9 +286,14 @@ def _refusal(guard: Guard, address: str) -> str:
 
 def _earliest_expiry(curl: pycurl.Curl) -> float | None:
     """When the first of the certificates expires that the server presented, in Unix seconds."""
-    presented = [dict(fields) for fields in curl.getinfo(pycurl.INFO_CERTINFO)]
-    ends = [ssl.cert_time_to_seconds(one["Expire date"]) for one in presented if "Expire date" in one]
-    return float(min(ends)) if ends else None
+    presented = curl.getinfo(pycurl.INFO_CERTINFO)
+    ends = [_instant(value) for fields in presented for name, value in fields if name == "Expire date"]
+    return min(ends, default=None)
+
+
+@lru_cache(maxsize=4096)
+def _instant(written: str) -> float:
+    return float(ssl.cert_time_to_seconds(written))
 
 
 def _authorities(options: HttpOptions) -> list[tuple[int, str]]:
