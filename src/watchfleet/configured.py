@@ -39,7 +39,14 @@ class Configured(Generic[T]):
         settings = get_settings()
         if self._known is None or self._known[0] is not settings:
             found = self._load(settings, read_config())
-            for problem in found.problems:
-                logger.error("%s; %s", problem, self._consequence)
+            for fault in self._told(found):
+                logger.error("%s", fault)
             self._known = settings, found
         return self._known[1]
+
+    def faults(self) -> list[str]:
+        """What is wrong with it at present, and what that comes to; logs nothing."""
+        return self._told(self._load(get_settings(), read_config()))
+
+    def _told(self, found: T) -> list[str]:
+        return [f"{problem}; {self._consequence}" for problem in found.problems]

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         configuration.write_text(
             f"targets:\n  - name: shop\n    kind: http\n    url: {target.url}\n"
             f"    interval: {PERIOD}s\n    timeout: 2s\n    severity: critical\n"
+            "  - name: broken\n    kind: htp\n"
         )
         variables = {
             "WATCHFLEET_CONFIG": str(configuration),
@@ -97,6 +99,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         try:
             said = fleet.up("--demo").stdout
             assert ("BROKER_URL: RabbitMQ" in said) == (broker is not None)
+            assert re.search(r"warn  Configuration: .*watchfleet\.yml:9: .*; this target is not probed", said)
             yield Watched(fleet, target, hook, mailbox, fleet.database_url)
             fleet.down()
             fleet.assert_nothing_is_left()

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from watchfleet import __version__
 from watchfleet.cli._console import ConsoleProgress, make_console
@@ -15,6 +16,7 @@ from watchfleet.cli._root import fleet_root
 from watchfleet.embedded import report
 from watchfleet.embedded.directory import DataDirectory, claim, claimant
 from watchfleet.embedded.interruption import Interruption, SignalReceivedError
+from watchfleet.embedded.omissions import omissions
 from watchfleet.embedded.shutdown import bring_down
 from watchfleet.embedded.startup import Launch, Wishes
 from watchfleet.embedded.state import DEFAULT_FLOWER_PORT, DEFAULT_WEB_PORT, State
@@ -65,6 +67,8 @@ def up(data_dir: Path, *, detach: bool, wait: bool, **wishes: Any) -> None:
                 interruption=interruption,
             )
             console.print(f"watchfleet {__version__} in {directory.path}")
+            for fault in omissions():
+                console.print(f"[yellow]{'warn':>6}[/]  Configuration: {escape(fault)}", soft_wrap=True)
             sys.exit(_run(launch, lock, console, wait=wait))
 
 

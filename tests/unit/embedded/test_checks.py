@@ -66,6 +66,20 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
     assert "watchfleet.yml:1" in found.text
 
 
+def test_what_of_a_file_cannot_be_used_is_named_with_what_that_comes_to(
+    setup: Setup, environment: pytest.MonkeyPatch
+) -> None:
+    Path("watchfleet.yml").write_text(
+        "targets:\n- {name: shop, kind: htp}\n- {name: root, kind: disk, path: /}\nscrape:\n- {job: 1}\n"
+    )
+    use_environment(environment)
+    found = fleet.configuration(setup)
+    assert found.level == "warn"
+    assert "watchfleet.yml:2" in found.text
+    assert "this target is not probed (and " in found.text
+    assert found.mend == "see `watchfleet config check`"
+
+
 def test_an_application_that_cannot_be_imported_is_told_with_the_reason(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "workers").mkdir()
     (tmp_path / "workers" / "__init__.py").touch()

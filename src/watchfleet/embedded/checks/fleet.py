@@ -9,6 +9,7 @@ from watchfleet.embedded.checks.finding import Finding, Setup, fail, ok, warn
 from watchfleet.embedded.commands import run
 from watchfleet.embedded.environment import imports
 from watchfleet.embedded.interruption import Interruption
+from watchfleet.embedded.omissions import omissions
 from watchfleet.errors import ConfigError, FleetError
 from watchfleet.notify.receivers import config_of
 from watchfleet.settings import config_path, get_settings
@@ -23,11 +24,14 @@ def files(setup: Setup) -> Finding:
 
 
 def configuration(_setup: Setup) -> Finding:
-    """Whether the settings can be used."""
+    """Whether the settings can be used, and every target, job and budget."""
     try:
         get_settings()
     except ConfigError as error:
         return fail("configuration", str(error), "see `watchfleet config check`")
+    if left_out := omissions():
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        return warn("configuration", left_out[0] + more, "see `watchfleet config check`")
     path = config_path()
     return ok("configuration", str(path.absolute()) if path.exists() else "environment only")
 
