@@ -54,6 +54,7 @@ ENTRIES: Final = (
         timedelta(minutes=1),
         "queries of other clients go unseen",
     ),
+    Entry("watchfleet.detectors.plans", timedelta(minutes=10), "a query plan that changes goes unseen"),
     Entry(
         "watchfleet.detectors.budgets",
         timedelta(minutes=1),

@@ -5,7 +5,7 @@ from celery import shared_task
 from watchfleet.budgets import get_budgets
 from watchfleet.clock import utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import blocking, processes, regressions, server_statements, snapshots
+from watchfleet.detectors import blocking, plans, processes, regressions, server_statements, snapshots
 from watchfleet.detectors import budgets as budget_uses
 from watchfleet.probes.databases import databases
 from watchfleet.settings import get_settings
@@ -37,6 +37,12 @@ def queries() -> int:
 def statements() -> int:
     """Keep what probed databases count of their statements; returns of how many kinds."""
     return server_statements.publish(databases(), utcnow())
+
+
+@shared_task(name="watchfleet.detectors.plans")
+def query_plans() -> int:
+    """Keep how probed databases execute the heaviest kinds of queries, if that is on; returns what is new."""
+    return plans.publish(databases(), utcnow()) if get_settings().explain_queries else 0
 
 
 @shared_task(name="watchfleet.detectors.budgets")

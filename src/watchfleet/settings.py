@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         gt=0,
         description="A query that takes longer is slow. Applications read it from their environment.",
     )
+    explain_queries: bool = Field(
+        default=False,
+        description="Ask probed databases how they execute the kinds of queries that take the most time:"
+        " EXPLAIN, which executes nothing.",
+    )
     retention_notifications: Period = Field(
         parse_duration("90d"), description="How long notifications are kept after they were finished."
     )

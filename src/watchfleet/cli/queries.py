@@ -12,7 +12,7 @@ from rich.markup import escape
 from watchfleet.cli._console import make_console, print_table
 from watchfleet.clock import parse_duration, utcnow
 from watchfleet.db.engine import transaction
-from watchfleet.detectors import slow_queries
+from watchfleet.detectors import plans, slow_queries
 from watchfleet.detectors.sessions import Session, chains, facts, read
 from watchfleet.detectors.slow_queries import KindOfQuery
 from watchfleet.errors import WatchfleetError
@@ -93,7 +93,7 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
     """
     now = utcnow()
     with transaction() as connection:
-        found = slow_queries.details(connection, fingerprint, now - since, now)
+        found = plans.details(connection, fingerprint, now - since, now)
     if not any(found.values()):
         raise WatchfleetError(
             f"no query of the kind {fingerprint} was reported lately; `watchfleet queries top` lists them"
@@ -109,6 +109,9 @@ def show(fingerprint: str, since: timedelta, *, as_object: bool) -> None:
             lines = [[_cell(row, key) for key in columns] for row in found[name]]
             headings = [key.replace("_", " ").upper() for key in columns]
             print_table(console, headings, lines, right={"SECONDS"})
+    for plan in found["plans"]:
+        console.print(f"Plan {plan['shape']} of {escape(plan['target'])}, first seen {plan['at'][:19]}:")
+        console.print("\n".join(f"  {escape(line)}" for line in plan["plan"]), highlight=False)
 
 
 @queries.command()

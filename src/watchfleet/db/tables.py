@@ -302,6 +302,19 @@ memory_snapshot = Table(
     comment="Which lines of a process allocated what it kept, over a few tasks",
 )
 
+query_plan = Table(
+    "query_plan",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("shape", Text, nullable=False, comment="Equal for plans that do the same, whatever they cost"),
+    Column("plan", ARRAY(Text), nullable=False, comment="A node a line"),
+    _instant("found_at"),
+    Index("ix_query_plan_fingerprint", "fingerprint", "id"),
+    comment="How databases execute the heaviest kinds of queries, each time that it changed",
+)
+
 statement = Table(
     "statement",
     metadata,

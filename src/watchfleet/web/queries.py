@@ -6,7 +6,7 @@ from typing import Final
 from flask import Blueprint
 
 from watchfleet.clock import utcnow
-from watchfleet.detectors import sessions, slow_queries
+from watchfleet.detectors import plans, sessions, slow_queries
 from watchfleet.detectors.visits import each
 from watchfleet.probes.databases import databases
 from watchfleet.web import parameters
@@ -54,5 +54,5 @@ def query(fingerprint: str) -> Answer:
     now = utcnow()
     start, limit = now - parameters.duration("since", "1h"), parameters.limit(20, slow_queries.MOST_SLOW)
     with parameters.reading() as connection:
-        found = slow_queries.details(connection, fingerprint, start, now, limit)
+        found = plans.details(connection, fingerprint, start, now, limit)
     return Answer(found, found["slow"], 200 if any(found.values()) else 404)
