@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -61,6 +62,15 @@ class Request:
         return json.loads(self.body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed amid its request is no error of the receiver's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class HttpReceiver:
     """Keeps every request; answers as `answers` say, one each, and then as `otherwise` says."""
 
@@ -69,8 +79,7 @@ class HttpReceiver:
         self.answers: deque[Answer] = deque()
         self.otherwise = Answer()
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._scheme = "https" if tls else "http"
         if tls:
             self._server.socket = server_context().wrap_socket(self._server.socket, server_side=True)
