@@ -6,7 +6,7 @@ import stat
 import psutil
 import pytest
 from support.fleet import PATIENCE, Fleet
-from support.servers import wait_until
+from support.servers import free_port, wait_until
 from support.victims import VICTIMS
 
 from watchfleet import fleet as plan
@@ -33,6 +33,15 @@ def test_status_for_people_names_what_it_shows(fleet: Fleet) -> None:
     assert done.returncode == 0
     for word in ("PROCESS", "RESTARTS", "MEMORY", "beat-2", fleet.addresses["metrics"]):
         assert word in done.stdout
+
+
+def test_commands_reach_its_servers_unless_the_settings_name_others(fleet: Fleet) -> None:
+    wait_until(lambda: fleet.ask("probes", "history", "disk").returncode == 0, PATIENCE)
+    assert fleet.ask("breakers", "list").returncode == 0
+    elsewhere = fleet.ask("probes", "history", "disk", DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/x")
+    assert elsewhere.returncode == 1
+    nowhere = fleet.ask("probes", "history", "disk", WATCHFLEET_DATA_DIR=str(fleet.folder))
+    assert "DATABASE_URL is not set" in nowhere.stderr
 
 
 def test_a_second_up_says_that_it_runs_and_where(fleet: Fleet) -> None:

@@ -58,6 +58,19 @@ class Fleet:
             check=False,
         )
 
+    def ask(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `watchfleet` that asks the fleet's servers, as in another terminal."""
+        where = {"WATCHFLEET_DATA_DIR": str(self.directory.path)}
+        return subprocess.run(
+            [sys.executable, "-m", "watchfleet", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **where, **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `watchfleet up ...` in the foreground."""
         return subprocess.Popen(

@@ -11,6 +11,7 @@ from watchfleet.settings import Settings
 OTHERS = {
     "WATCHFLEET_CONFIG": "watchfleet.settings_sources: where the file is",
     "WATCHFLEET_HOME": "watchfleet.cli._root: where the fleet's files are",
+    "WATCHFLEET_DATA_DIR": "watchfleet.cli._running: where a fleet of `watchfleet up` keeps everything",
     "WATCHFLEET_LIVENESS_FILE": "workers.liveness: what health checks look at",
     "FLOWER_BASIC_AUTH": "Flower's own",
     "FLOWER_DB": "Flower's own",

@@ -7,6 +7,7 @@ import click
 
 from watchfleet import __version__
 from watchfleet.cli._lazy import LazyGroup
+from watchfleet.cli._running import reach_running_fleet
 from watchfleet.errors import ConfigError, WatchfleetError
 from watchfleet.redact import redact
 
@@ -36,6 +37,8 @@ COMMANDS: Final = {
     "silences": "watchfleet.cli.silences:silences",
     "notifications": "watchfleet.cli.notifications:notifications",
 }
+ABOUT_THE_MACHINE: Final = frozenset(("up", "down", "status", "logs", "doctor", "config"))
+"""Commands that do not ask the servers of a fleet, or bring them."""
 
 
 @click.group(cls=LazyGroup, members=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,6 +57,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; exits 1 on a failure, 2 on bad usage or bad configuration."""
     try:
+        if ABOUT_THE_MACHINE.isdisjoint(sys.argv[1:2]):
+            reach_running_fleet()
         cli(prog_name="watchfleet")
     except WatchfleetError as error:
         print(f"watchfleet: {redact(str(error))}", file=sys.stderr)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from watchfleet.cli._console import print_table
+from watchfleet.cli._running import DATA_DIR, DEFAULT_DATA_DIR
 from watchfleet.embedded.directory import DataDirectory
 from watchfleet.embedded.ports import HOST
 from watchfleet.embedded.report import Row
@@ -23,7 +24,8 @@ def data_dir_option(command: Command) -> Command:
     option = click.option(
         "--data-dir",
         type=click.Path(path_type=Path, readable=False),
-        default=".watchfleet",
+        default=DEFAULT_DATA_DIR,
+        envvar=DATA_DIR,
         show_default=True,
         help="Where the fleet keeps everything.",
     )

@@ -40,7 +40,8 @@ def database_url() -> str:
     url = get_settings().database_url
     if url is None:
         raise ConfigError(
-            "DATABASE_URL is not set", mend="set it, or run `watchfleet up`, which brings its own"
+            "DATABASE_URL is not set",
+            mend="set it, or run this where a fleet of `watchfleet up` runs (WATCHFLEET_DATA_DIR names it)",
         )
     return url.get_secret_value()
 
